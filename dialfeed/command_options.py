@@ -1,0 +1,81 @@
+"""Options that commands share: the settings they can be given on the command line, and `--json`."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+import click
+import structlog
+
+from dialfeed import logs
+from dialfeed.settings import Settings, documented, load_settings
+from dialfeed.settings_table import unknown_variables
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = structlog.get_logger(__name__)
+
+REGISTRY_SETTINGS: Final = ("data", "kafka", "topic_prefix", "log")
+CLIENT_SETTINGS: Final = ("data", "log")
+
+
+def settings_options(
+    *names: str, long_running: bool = False
+) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[..., R]]:
+    """Give a command the options of these settings, and as its first argument all settings; set up its logs.
+
+    A command that is not long-running says itself that Kafka does not answer, so its Kafka clients are silent.
+    """
+
+    def decorate(command: Callable[Concatenate[Settings, P], R]) -> Callable[..., R]:
+        @functools.wraps(command)
+        def with_settings(*args: Any, **kwargs: Any) -> R:
+            settings = load_settings(**{name: kwargs.pop(name) for name in names})
+            logs.configure(settings.log, clients=logging.WARNING if long_running else logging.CRITICAL)
+            _warn_of_unknown()
+            return command(settings, *args, **kwargs)
+
+        wrapped: Callable[..., R] = with_settings
+        for name in reversed(names):
+            wrapped = _option(name)(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def json_option(command: Callable[..., R]) -> Callable[..., R]:
+    """Add `--json`, which the command gets as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document on stdout.")(command)
+
+
+def asynchronous(command: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
+    """Make a command of a coroutine function."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        return asyncio.run(command(*args, **kwargs))
+
+    return run
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _option(name: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    field = Settings.model_fields[name]
+    description = f"{str(field.description).replace('`', '')} ({documented(field)['rule']})."
+    text = f"{description[0].upper()}{description[1:]} Also DIALFEED_{name.upper()}."
+    return click.option(f"--{name.replace('_', '-')}", name, metavar="TEXT", help=text)
+
+
+def _warn_of_unknown() -> None:
+    for name, nearest in unknown_variables(os.environ).items():
+        log.warning("unknown_setting", name=name, nearest=nearest or "none is like it")

@@ -1,0 +1,109 @@
+"""`run.json` in the data folder: how the other commands find an installation that `dialfeed run` started."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dialfeed.exits import UnreachableError
+from dialfeed.ownership import Running
+from dialfeed.settings import Settings
+from schemas.kafka_connection import KafkaConnection
+
+RUN_FILE: Final = "run.json"
+_ANY_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  read, not bound: where "every address" is reached
+
+
+class RunFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What `dialfeed run` tells the other commands. `http` is a URL, `clickhouse` may hold a password."""
+
+    http: str
+    kafka: str
+    clickhouse: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where an installation is; None where that is not known."""
+
+    http: str | None
+    kafka: str | None
+
+
+def write_run_file(data: Path, run: RunFile) -> None:
+    """Put `run.json` into the data folder: at once, or not at all; readable by its owner only."""
+    data.mkdir(parents=True, exist_ok=True)
+    new = data / f"{RUN_FILE}.{os.getpid()}.new"
+    new.unlink(missing_ok=True)  # of a process that was killed and had our pid
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(run)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(data / RUN_FILE)
+
+
+def remove_run_file(data: Path) -> None:
+    """Remove this process's `run.json`; that of another process stays."""
+    run = _read(data / RUN_FILE)
+    if run is not None and run.pid == os.getpid():
+        (data / RUN_FILE).unlink(missing_ok=True)
+
+
+def running_installation(data: Path) -> RunFile | None:
+    """Return the `run.json` of a process that still runs; what a killed one left behind counts as none."""
+    run = _read(data / RUN_FILE)
+    return run if run is not None and Running.of(run.pid) is not None else None
+
+
+def find_installation(settings: Settings) -> Installation:
+    """Return where the installation is: as set, else as `dialfeed run` says."""
+    run = running_installation(settings.data)
+    return Installation(
+        http=_set_http(settings) or (run.http if run is not None else None),
+        kafka=settings.kafka or (run.kafka if run is not None else None),
+    )
+
+
+def find_kafka(settings: Settings) -> KafkaConnection:
+    """Return how to reach the installation's Kafka; raise UnreachableError."""
+    bootstrap = find_installation(settings).kafka
+    if bootstrap is None:
+        raise UnreachableError(
+            f"no installation runs in {settings.data}, and no Kafka is set",
+            "Start one with `dialfeed run`, or set DIALFEED_KAFKA to the bootstrap servers of yours.",
+        )
+    return settings.kafka_connection(bootstrap)
+
+
+def find_api(settings: Settings) -> str:
+    """Return the URL of the installation's API, without a slash at its end; raise UnreachableError."""
+    url = find_installation(settings).http
+    if url is None:
+        raise UnreachableError(
+            f"no installation runs in {settings.data}, and no API is set",
+            "Start one with `dialfeed run`, or say where it is with --url or DIALFEED_HTTP.",
+        )
+    return url
+
+
+def api_url(host: str, port: int) -> str:
+    """Return the URL under which an API that listens on host and port is reached from this machine."""
+    host = _ANY_HOST.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _set_http(settings: Settings) -> str | None:
+    host, port = settings.http_address
+    return api_url(host, port) if "http" in settings.model_fields_set and port else None
+
+
+def _read(file: Path) -> RunFile | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=RunFile)
+    except (OSError, msgspec.MsgspecError):
+        return None

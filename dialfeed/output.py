@@ -1,0 +1,125 @@
+"""What commands answer on stdout: tables for people, one JSON document for scripts. Also how a report reads."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dialfeed.plain_text import one_line
+
+WIDE: Final = 10_000
+"""Columns where nobody looks at the edge: into a pipe or a file, nothing is wrapped or cut."""
+MOST_ROWS: Final = 20
+"""Failed records that a report shows of each chunk."""
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document to stdout."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+
+
+def show(renderable: RenderableType) -> None:
+    """Write something for people to stdout."""
+    on_terminal = sys.stdout.isatty()
+    console = Console(file=sys.stdout, width=None if on_terminal else WIDE, highlight=False)
+    console.print(renderable, crop=on_terminal)
+
+
+def cell(value: object) -> Text:
+    """Return a value as it stands in a table: no value is read as markup, none breaks a line."""
+    match value:
+        case None | "" | []:
+            return Text("-", style="dim")
+        case bool():
+            return Text("yes" if value else "no", style="green" if value else "red")
+        case list() | tuple():
+            return Text(", ".join(one_line(str(one)) for one in value))
+        case _:
+            return Text(one_line(str(value)))
+
+
+def render_rows(rows: Sequence[Mapping[str, Any]], *, empty: str = "nothing to show") -> RenderableType:
+    """Return rows as a table; its columns are all keys, in the order in which they first come."""
+    if not rows:
+        return Text(empty, style="dim")
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return table(columns, ([row.get(column) for column in columns] for row in rows))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
+    """Return a table; `columns` are shown as they are."""
+    made = Table(box=SIMPLE_HEAD, title=None if title is None else Text(title), title_justify="left", pad_edge=False)
+    for column in columns:
+        made.add_column(Text(column), overflow="fold")
+    for row in rows:
+        made.add_row(*(cell(value) for value in row))
+    return made
+
+
+def render_facts(facts: Mapping[str, Any]) -> RenderableType:
+    """Return names and values, one a line."""
+    made = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        made.add_row(Text(name, style="bold"), cell(value))
+    return made
+
+
+def render_report(data: Mapping[str, Any]) -> RenderableType:
+    """Return a submission's report as a person reads it.
+
+    `data` is the `data` of the contract's answers: of a 200, 207, 400 or 202, or of `submissions/{id}`. Counts first,
+    then what is wrong by code, then each chunk with its failed records.
+    """
+    chunks: list[Mapping[str, Any]] = data.get("failedChunks") or []
+    return Group(_counts(data, chunks), *_by_code(chunks), *(_chunk(chunk) for chunk in chunks))
+
+
+def _counts(data: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) -> RenderableType:
+    failed = data.get("failed", sum(chunk.get("failed", 0) for chunk in chunks))
+    counts = {"added": (data.get("added"), "green"), "failed": (failed, "red")}
+    counts |= {"superseded": (data.get("superseded"), "yellow"), "pending": (data.get("pending"), "yellow")}
+    line = Text(f"Submission {one_line(str(data.get('submissionId', '?')))}: ", style="bold")
+    shown = [(name, count, style) for name, (count, style) in counts.items() if count or name == "added"]
+    for name, count, style in shown:
+        line.append(f"{'?' if count is None else count} {name}", style=style if count else "dim")
+        line.append(", ")
+    line.rstrip()
+    line.right_crop(1)
+    if data.get("total") is not None:
+        line.append(f", of {data['total']}")
+    if data.get("complete") is False:
+        line.append(" (not complete yet)", style="yellow")
+    return line
+
+
+def _by_code(chunks: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    errors = [error for chunk in chunks for record in chunk.get("records", ()) for error in record["errors"]]
+    if not errors:
+        return []
+    counted = Counter((error["code"], error["path"]) for error in errors)
+    example = {(error["code"], error["path"]): error["message"] for error in reversed(errors)}
+    rows = [(count, code, path, example[code, path]) for (code, path), count in counted.most_common()]
+    return [table(("errors", "code", "path", "message"), rows, title="What is wrong")]
+
+
+def _chunk(chunk: Mapping[str, Any]) -> RenderableType:
+    records: list[Mapping[str, Any]] = chunk.get("records", [])
+    rows = [
+        (record["index"], record.get("phoneNumber"), error["path"], error["code"], error["message"])
+        for record in records[:MOST_ROWS]
+        for error in record["errors"]
+    ]
+    hidden = max(0, len(records) - MOST_ROWS) + chunk.get("recordsOmitted", 0)
+    title = f"Chunk {chunk['chunkNum']}: {one_line(str(chunk['error']))}"
+    shown: RenderableType = table(("index", "number", "path", "code", "message"), rows, title=title)
+    if not rows:
+        shown = Text(title)
+    return Group(shown, Text(f"... and {hidden} more failed records", style="dim")) if hidden else shown

@@ -1,0 +1,213 @@
+"""New records of the registry, checked against what is registered already. Pure: state and time come in, a record goes out.
+
+Everything raises WrongUseError, which says what is wrong and what to do instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+
+from dialfeed.exits import WrongUseError
+from dialfeed.plain_text import one_line
+from schemas.agent_schemas import SchemaRefused, compile_validator, parse_schema
+from schemas.identity import hash_api_key, new_api_key, new_id
+from schemas.outcomes import FieldError
+from schemas.records import Agent, AgentVersion, ApiKey, Batch, CallingNumber, Workspace
+from schemas.registry import Registry
+from streams.phone_numbers import normalise
+from streams.timezones import zone_names
+
+MAX_NAME_CHARACTERS: Final = 200
+DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+"""A day's index is its number in the contract: 0 is Sunday."""
+
+_HOURS: Final = re.compile(r"((?:[01][0-9]|2[0-3]):[0-5][0-9])-((?:[01][0-9]|2[0-3]):[0-5][0-9])")
+_Owned = TypeVar("_Owned", Agent, CallingNumber, Batch, ApiKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What a new batch is made of; `calling_hours` as `09:00-18:00`, `days` as names or numbers (0 is Sunday)."""
+
+    name: str
+    phone_ids: Sequence[str]
+    retry: int = 0
+    delay: int = 0
+    timezone: str | None = None
+    calling_hours: str | None = None
+    days: Sequence[str] = ()
+
+
+def find_workspace(state: Registry, id_or_name: str) -> Workspace:
+    """Return the workspace with this id, else the only one with this name."""
+    if id_or_name in state.workspaces:
+        return state.workspaces[id_or_name]
+    named = [workspace for workspace in state.workspaces.values() if workspace.name == id_or_name]
+    if len(named) > 1:
+        ids = ", ".join(workspace.workspace_id for workspace in named)
+        raise WrongUseError(f"{len(named)} workspaces have the name {_quoted(id_or_name)}", f"Name it by its id: {ids}.")
+    if not named:
+        raise _missing("workspace", id_or_name, "dialfeed workspace list")
+    return named[0]
+
+
+def find_agent(state: Registry, agent_id: str, workspace: Workspace | None = None) -> Agent:
+    """Return the agent with this id, of this workspace if one is given."""
+    return _owned(state.agents, "agent", agent_id, workspace)
+
+
+def find_number(state: Registry, phone_id: str, workspace: Workspace | None = None) -> CallingNumber:
+    """Return the calling number with this id, of this workspace if one is given."""
+    return _owned(state.numbers, "number", phone_id, workspace)
+
+
+def find_batch(state: Registry, batch_id: str) -> Batch:
+    """Return the batch with this id."""
+    return _owned(state.batches, "batch", batch_id, None)
+
+
+def new_workspace(state: Registry, name: str, timezone: str | None, now_ms: int) -> Workspace:
+    """Return a workspace whose name no other has."""
+    name = _name(name)
+    taken = [workspace.workspace_id for workspace in state.workspaces.values() if workspace.name == name]
+    if taken:
+        raise WrongUseError(f"a workspace {_quoted(name)} is there already", f"Use it ({taken[0]}), or take another name.")
+    return Workspace(workspace_id=new_id(), name=name, timezone=_zone(timezone), created_at=now_ms)
+
+
+def new_key(workspace: Workspace, name: str, now_ms: int) -> tuple[ApiKey, str]:
+    """Return a key's record, and the key itself, which is kept nowhere."""
+    api_key = new_api_key()
+    record = ApiKey(
+        key_id=new_id(),
+        workspace_id=workspace.workspace_id,
+        name=_name(name),
+        key_hash=hash_api_key(api_key),
+        created_at=now_ms,
+    )
+    return record, api_key
+
+
+def revoked_key(state: Registry, key_id: str, now_ms: int) -> ApiKey:
+    """Return the key as one that opens nothing any more; the time of a first revocation stays."""
+    key = _owned(state.keys, "key", key_id, None)
+    return msgspec.structs.replace(key, revoked_at=key.revoked_at or now_ms)
+
+
+def new_agent(workspace: Workspace, name: str, schema: str, now_ms: int) -> Agent:
+    """Return an agent with the first version of its variable schema, an Avro record schema as JSON text."""
+    try:
+        compile_validator(parse_schema(schema))
+    except SchemaRefused as refused:
+        raise WrongUseError(f"the variable schema is refused: {refused.reason}", "Change the schema.") from None
+    return Agent(
+        agent_id=new_id(),
+        workspace_id=workspace.workspace_id,
+        name=_name(name),
+        versions=[AgentVersion(version=1, schema=schema, created_at=now_ms)],
+        created_at=now_ms,
+    )
+
+
+def new_number(state: Registry, workspace: Workspace, agent: Agent, number: str, now_ms: int) -> CallingNumber:
+    """Return a calling number, as E.164, that an agent of the workspace speaks on."""
+    e164 = normalise(number)
+    if isinstance(e164, FieldError):
+        raise WrongUseError(f"{_quoted(number)} is no calling number: {e164.message}", "Correct the number.")
+    taken = [other.phone_id for other in state.numbers.values() if other.number == e164]
+    if taken:
+        raise WrongUseError(f"the number {e164} is there already", f"Use it: its phone id is {taken[0]}.")
+    return CallingNumber(
+        phone_id=new_id(),
+        workspace_id=workspace.workspace_id,
+        number=e164,
+        agent_id=agent.agent_id,
+        created_at=now_ms,
+    )
+
+
+def new_batch(state: Registry, workspace: Workspace, campaign: Campaign, now_ms: int) -> Batch:
+    """Return a batch whose calling numbers are the workspace's."""
+    numbers = [find_number(state, phone_id, workspace) for phone_id in dict.fromkeys(campaign.phone_ids)]
+    start, end = _hours(campaign.calling_hours)
+    return Batch(
+        batch_id=new_id(),
+        workspace_id=workspace.workspace_id,
+        name=_name(campaign.name),
+        phone_ids=[number.phone_id for number in numbers],
+        retry=campaign.retry,
+        delay=campaign.delay,
+        timezone=_zone(campaign.timezone),
+        calling_hour_start=start,
+        calling_hour_end=end,
+        allowed_days=_days(campaign.days),
+        created_at=now_ms,
+    )
+
+
+def _owned(kept: Mapping[str, _Owned], kind: str, wanted: str, workspace: Workspace | None) -> _Owned:
+    found = kept.get(wanted)
+    if found is None:
+        raise _missing(kind, wanted, f"dialfeed {kind} list")
+    if workspace is not None and found.workspace_id != workspace.workspace_id:
+        raise WrongUseError(
+            f"the {kind} {_quoted(wanted)} belongs to another workspace than {_quoted(workspace.name)}",
+            f"See `dialfeed {kind} list`.",
+        )
+    return found
+
+
+def _missing(kind: str, wanted: str, where_to_look: str) -> WrongUseError:
+    return WrongUseError(f"there is no {kind} {_quoted(wanted)}", f"See `{where_to_look}`.")
+
+
+def _quoted(text: str) -> str:
+    return f'"{one_line(text, 80)}"'
+
+
+def _name(text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+        raise WrongUseError(
+            f"the name {_quoted(text)} cannot be used", f"Take 1 to {MAX_NAME_CHARACTERS} printable characters."
+        )
+    return name
+
+
+def _zone(name: str | None) -> str | None:
+    if not name:
+        return None
+    if name not in zone_names():
+        raise WrongUseError(
+            f"the tz database has no zone {_quoted(name)}", "Take an IANA name, such as America/New_York."
+        )
+    return name
+
+
+def _hours(text: str | None) -> tuple[str | None, str | None]:
+    if text is None:
+        return None, None
+    match = _HOURS.fullmatch(text)
+    if match is None or match[1] >= match[2]:
+        raise WrongUseError(
+            f"calling hours {_quoted(text)} cannot be used", "Give start and end, as in 09:00-18:00; the end is later."
+        )
+    return match[1], match[2]
+
+
+def _days(texts: Iterable[str]) -> list[int]:
+    return sorted({_day(text) for text in texts})
+
+
+def _day(text: str) -> int:
+    short = text.strip().lower()[:3]
+    if short in DAYS:
+        return DAYS.index(short)
+    if short.isdecimal() and short.isascii() and int(short) < len(DAYS):
+        return int(short)
+    raise WrongUseError(f"there is no day {_quoted(text)}", "Days are sun, mon, tue, wed, thu, fri, sat, or 0 to 6.")

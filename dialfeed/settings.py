@@ -1,0 +1,338 @@
+"""Every setting, in one table: `Settings`. From environment variables, a `.env` in the working folder, and options.
+
+Options win over the environment, which wins over `.env`; an empty variable counts as unset. Wrong values stop the
+start, all of them named at once. `docs/operating.md` shows the table that is made of this class
+(`settings_table.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dialfeed.exits import WrongUseError
+from dialfeed.plain_text import one_line
+from dialfeed.setting_forms import MASK, is_server, is_store, is_topic_text, mask_password
+from schemas.kafka_connection import KafkaConnection
+
+PREFIX: Final = "DIALFEED_"
+ENV_FILE: Final = ".env"
+MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+"""A body may be one single record, and then has to fit into one message (`schemas.topics.MAX_MESSAGE_BYTES`)."""
+
+
+def _setting(default: Any, meaning: str, *, rule: str, example: str, shown: str = "", **bounds: Any) -> Any:
+    """Make a field. `shown` is the default as the table shows it."""
+    extra: dict[str, Any] = {"rule": rule, "example": example, "shown": shown}
+    return Field(default, description=meaning, json_schema_extra=extra, validate_default=True, **bounds)
+
+
+def default_data_folder() -> Path:
+    """Return the user's data folder; a relative XDG_DATA_HOME is ignored, as the XDG base directory rules say."""
+    given = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".local" / "share") / "dialfeed"
+
+
+class Settings(BaseSettings):
+    """All settings, read once at the start of a command. Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    data: Path = _setting(
+        None,
+        "folder for everything local: embedded ClickHouse, local Kafka, `run.json`",
+        rule="a folder, or a path where one can be made",
+        example="/var/lib/dialfeed",
+        shown="`$XDG_DATA_HOME/dialfeed`, else `~/.local/share/dialfeed`",
+    )
+    kafka: str | None = _setting(
+        None,
+        "Kafka's bootstrap servers",
+        rule="host:port, several with commas between them",
+        example="kafka-1:9092,kafka-2:9092",
+        shown="unset: `dialfeed run` starts a local Kafka",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting(
+        "PLAINTEXT",
+        "Kafka's `security.protocol`",
+        rule="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+        example="SASL_SSL",
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = _setting(
+        None,
+        "Kafka's `sasl.mechanism`",
+        rule="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; needed with a SASL protocol, and only there",
+        example="SCRAM-SHA-512",
+    )
+    kafka_sasl_username: str | None = _setting(
+        None,
+        "user name for SASL",
+        rule="text; needed with a SASL protocol, and only there",
+        example="dialfeed",
+    )
+    kafka_sasl_password: SecretStr | None = _setting(
+        None,
+        "password for SASL",
+        rule="text; needed with a SASL protocol, and only there",
+        example="(a secret)",
+    )
+    kafka_ca_file: Path | None = _setting(
+        None,
+        "certificates that Kafka's TLS is checked against",
+        rule="a PEM file that exists; only with SSL or SASL_SSL",
+        example="/etc/ssl/kafka-ca.pem",
+        shown="unset: the system's",
+    )
+    topic_prefix: str = _setting(
+        "",
+        "put before every topic name and consumer group, so that several installations share a cluster",
+        rule="at most 100 letters, digits, dots, dashes and underscores",
+        example="staging.",
+        shown="empty",
+    )
+    clickhouse: str | None = _setting(
+        None,
+        "where rows are stored: a ClickHouse server (`clickhouses://` for TLS), or embedded chDB in a folder",
+        rule="clickhouse://user:password@host:port/database, clickhouses://... or chdb:///folder",
+        example="clickhouse://dialfeed:secret@clickhouse:8123/dialfeed",
+        shown="unset: chDB in the data folder",
+    )
+    http: str = _setting(
+        "127.0.0.1:8080",
+        "where the API listens, and where `send` and `report` look for it",
+        rule="host:port; port 0 takes a free one",
+        example="0.0.0.0:8080",
+    )
+    api_key: SecretStr | None = _setting(
+        None,
+        "API key that `send` and `report` use",
+        rule="a key that `dialfeed key create` showed",
+        example="df_...",
+    )
+    log: Literal["human", "json"] | None = _setting(
+        None,
+        "form of the log lines on stderr",
+        rule="human or json",
+        example="json",
+        shown="human on a terminal, else json",
+    )
+    workers: int = _setting(
+        1,
+        "worker processes that `run` starts",
+        rule="a whole number from 1 to 64",
+        example="2",
+        ge=1,
+        le=64,
+    )
+    wait_seconds: float = _setting(
+        30.0,
+        "how long an HTTP request waits for its report before it is answered 202",
+        rule="a number from 0.1 to 300",
+        example="10",
+        ge=0.1,
+        le=300.0,
+        allow_inf_nan=False,
+    )
+    max_waiting: int = _setting(
+        256,
+        "HTTP requests that may wait at a time; more are answered 429",
+        rule="a whole number from 1 to 100000",
+        example="64",
+        ge=1,
+        le=100_000,
+    )
+    max_body_bytes: int = _setting(
+        MAX_BODY_BYTES,
+        "largest HTTP body, after inflating",
+        rule=f"a whole number from 1024 to {MAX_BODY_BYTES}",
+        example="8388608",
+        ge=1024,
+        le=MAX_BODY_BYTES,
+    )
+    max_record_bytes: int = _setting(
+        16 * 1024,
+        "largest record, as sent; a larger one is dead-lettered alone",
+        rule="a whole number from 64 to 1048576",
+        example="65536",
+        ge=64,
+        le=1024 * 1024,
+    )
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        host, _, port = self.http.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def clickhouse_url(self) -> str:
+        """Where rows are stored; may hold a password."""
+        return self.clickhouse or f"chdb://{self.data / 'clickhouse'}"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether rows are stored by chDB, which only one process at a time may open."""
+        return self.clickhouse_url.startswith("chdb:")
+
+    @property
+    def kafka_folder(self) -> Path:
+        """Where the local Kafka keeps everything."""
+        return self.data / "kafka"
+
+    def kafka_connection(self, bootstrap: str | None = None) -> KafkaConnection:
+        """Return how to reach Kafka at `bootstrap`, else at the servers that are set. Raise WrongUseError."""
+        servers = bootstrap or self.kafka
+        if servers is None:
+            raise WrongUseError("no Kafka is set", "Set DIALFEED_KAFKA to its bootstrap servers, such as kafka:9092.")
+        return KafkaConnection(
+            bootstrap=servers,
+            prefix=self.topic_prefix,
+            protocol=self.kafka_security_protocol,
+            mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_sasl_username,
+            password=self.kafka_sasl_password.get_secret_value() if self.kafka_sasl_password else None,
+            ca_file=str(self.kafka_ca_file) if self.kafka_ca_file else None,
+        )
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _data_folder(cls, value: object) -> object:
+        return default_data_folder() if value is None else value
+
+    @field_validator("data")
+    @classmethod
+    def _absolute_folder(cls, value: Path) -> Path:
+        folder = value.expanduser().absolute()
+        _require(not folder.exists() or folder.is_dir())
+        return folder
+
+    @field_validator("kafka")
+    @classmethod
+    def _bootstrap_servers(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        servers = [server.strip() for server in value.split(",")]
+        _require(all(is_server(server, lowest=1) for server in servers))
+        return ",".join(servers)
+
+    @field_validator("kafka_security_protocol", "kafka_sasl_mechanism", mode="before")
+    @classmethod
+    def _upper_case(cls, value: object) -> object:
+        return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("log", mode="before")
+    @classmethod
+    def _lower_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _with_sasl_only(cls, value: object, info: ValidationInfo) -> object:
+        protocol = info.data.get("kafka_security_protocol")
+        if protocol is not None:  # else that is wrong already
+            _require(protocol.startswith("SASL") == (value is not None))
+        return value
+
+    @field_validator("kafka_ca_file")
+    @classmethod
+    def _with_tls_only(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None:
+            _require(info.data.get("kafka_security_protocol", "SSL").endswith("SSL"))
+            _require(value.expanduser().is_file())
+        return value.expanduser().absolute() if value is not None else None
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _topic_text(cls, value: str) -> str:
+        _require(is_topic_text(value))
+        return value
+
+    @field_validator("clickhouse")
+    @classmethod
+    def _store_url(cls, value: str | None) -> str | None:
+        _require(value is None or is_store(value))
+        return value
+
+    @field_validator("http")
+    @classmethod
+    def _listen_address(cls, value: str) -> str:
+        _require(is_server(value, lowest=0))
+        return value
+
+
+def _require(kept: bool) -> None:
+    if not kept:
+        raise ValueError("the rule is not kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One wrong setting. `value` is masked where it may hold a secret."""
+
+    name: str
+    value: str
+    rule: str
+    example: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.value}: must be {self.rule}. Example: {self.name}={self.example}"
+
+
+class SettingsError(WrongUseError):
+    """Every setting that is wrong, at once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        count = "a setting is" if len(problems) == 1 else f"{len(problems)} settings are"
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"{count} wrong:{lines}", "Correct it in the environment, in .env or in the options.")
+        self.problems = problems
+
+
+def load_settings(**options: Any) -> Settings:
+    """Read the settings; options that are None count as not given. Raise SettingsError."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError([_problem(one) for one in error.errors(include_url=False)]) from None
+    except UnicodeDecodeError:
+        problem = Problem(ENV_FILE, "not UTF-8", "a text file in UTF-8, one NAME=value a line", "127.0.0.1:8080")
+        raise SettingsError([problem]) from None
+
+
+def _problem(error: Any) -> Problem:
+    name = str(error["loc"][0])
+    field = Settings.model_fields[name]
+    extra = documented(field)
+    return Problem(PREFIX + name.upper(), _shown(name, error["input"]), extra["rule"], extra["example"])
+
+
+def documented(field: FieldInfo) -> dict[str, str]:
+    """Return a setting's `rule`, `example` and `shown`: its default, where that is not just the value."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}  # type: ignore[return-value]  # ours are texts
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return "not set"
+    text = one_line(str(value), most=200)
+    if is_secret(Settings.model_fields[name]):
+        return MASK
+    return repr(mask_password(text)) if isinstance(value, str) else text
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting's value must never be shown."""
+    return SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))

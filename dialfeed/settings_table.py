@@ -1,0 +1,46 @@
+"""The settings as a table for people, and which variables look like settings but are none."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from dotenv import dotenv_values
+
+from dialfeed.settings import ENV_FILE, PREFIX, Settings, documented
+
+ENVIRONMENT_ONLY: Final = {
+    "DIALFEED_KAFKA_ARCHIVE": "address of a copy of Kafka's archive, its `.sha512` beside it, for machines without "
+    "internet",
+    "DIALFEED_TEST_KAFKA": "bootstrap servers that the tests use instead of starting a broker",
+}
+"""Read where they are used, and from the environment only."""
+
+
+def known_variables() -> set[str]:
+    """Return the names of all variables that are read."""
+    return {PREFIX + name.upper() for name in Settings.model_fields} | ENVIRONMENT_ONLY.keys()
+
+
+def unknown_variables(environment: Mapping[str, str], env_file: Path = Path(ENV_FILE)) -> dict[str, str | None]:
+    """Return each DIALFEED_ variable that is no setting, with the nearest one that is."""
+    known = known_variables()
+    written = dotenv_values(env_file, encoding="utf-8") if env_file.is_file() else {}
+    given = {name.upper() for name in (*environment, *written)}
+    unknown = sorted(name for name in given if name.startswith(PREFIX) and name not in known)
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in unknown}
+
+
+def settings_table() -> str:
+    """Return the table of docs/operating.md."""
+    lines = ["| variable | meaning | must be | default |", "| --- | --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        extra = documented(field)
+        default = extra["shown"] or ("unset" if field.default is None else f"`{field.default}`")
+        lines.append(f"| `{PREFIX}{name.upper()}` | {field.description} | {extra['rule']} | {default} |")
+    lines += [
+        f"| `{name}` | {meaning} | set in the environment | unset |" for name, meaning in ENVIRONMENT_ONLY.items()
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,125 @@
+"""`dialfeed worker`: one process of Faust agents, watched from inside, ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from typing import Final
+
+import structlog
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from dialfeed.exits import ExitCode
+from dialfeed.kafka_publisher import KafkaPublisher
+from dialfeed.registry_topic import RegistryTopic
+from dialfeed.settings import Settings
+from dialfeed.topics_admin import require_topics
+from schemas.kafka_connection import KafkaConnection
+from schemas.messages import MustStopError, TryAgainError
+from streams.agents import Steps
+from streams.app import FailStopApp, StreamSettings, build_app
+from streams.liveness import Liveness, Sighting
+from streams.pipeline import Limits
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_SECONDS: Final = 5.0
+ASK_WITHIN_SECONDS: Final = 3.0
+STOP_WITHIN_SECONDS: Final = 6.0
+
+
+def run_worker(settings: Settings) -> int:
+    """Run until SIGTERM or Ctrl-C; return the exit code."""
+    return uvloop.run(in_order(lambda stop: _work(settings, stop)))
+
+
+async def in_order(work: Callable[[asyncio.Event], Awaitable[None]]) -> int:
+    """Run `work` with an event that SIGTERM and Ctrl-C set, and return the exit code of how it ended."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    try:
+        await work(stop)
+    except MustStopError as error:
+        log.critical("stopped", reason=str(error))
+        return ExitCode.STOPPED
+    except TryAgainError as error:
+        log.critical("unreachable", reason=str(error))
+        return ExitCode.UNREACHABLE
+    return ExitCode.DONE
+
+
+async def _work(settings: Settings, stop: asyncio.Event) -> None:
+    kafka = settings.kafka_connection()
+    await require_topics(kafka)
+    async with KafkaPublisher(kafka) as publisher, RegistryTopic(kafka) as registry:
+        limits = Limits(settings.max_record_bytes, version("dialfeed"))
+        steps = Steps.with_effects(publisher, registry, limits)
+        app = build_app(StreamSettings(kafka, settings.data / "faust"), steps)
+        await app.start()
+        log.info("worker_ready", pid=os.getpid())
+        watch = asyncio.create_task(_watch(app, kafka, steps), name="liveness")
+        await _first_of(stop.wait(), app.wait_until_stopped())
+        watch.cancel()
+        if not stop.is_set():
+            app.end_process()
+        await _stop(app)
+
+
+async def _first_of(*awaitables: Awaitable[object]) -> None:
+    tasks = [asyncio.ensure_future(one) for one in awaitables]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+async def _stop(app: FailStopApp) -> None:
+    """Finish the event in progress and commit; one that waits for the world is left for the next worker."""
+    stopping = asyncio.ensure_future(app.stop())
+    await asyncio.wait({stopping}, timeout=STOP_WITHIN_SECONDS)
+    if not stopping.done():
+        log.warning("worker_stopped_in_work", seconds=STOP_WITHIN_SECONDS)
+        app.end_process()
+
+
+async def _watch(app: FailStopApp, kafka: KafkaConnection, steps: Steps) -> None:
+    liveness = Liveness()
+    probe = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, isolation_level="read_committed")
+    await probe.start()
+    while True:
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+        seen = Sighting(
+            at=time.monotonic(),
+            crashed=bool(app.crashed),
+            busy=bool(steps.at_work),
+            received=int(app.monitor.messages_received_total),
+            lag=await _lag(app, probe),
+        )
+        if reason := liveness.stalled(seen):
+            log.critical("worker_stalled", reason=reason)
+            app.end_process()
+
+
+async def _lag(app: FailStopApp, probe: AIOKafkaConsumer) -> int | None:
+    """Return how many messages wait at the brokers beyond what this worker has fetched."""
+    positions = _positions(app)
+    try:
+        async with asyncio.timeout(ASK_WITHIN_SECONDS):
+            ends: dict[TopicPartition, int] = await probe.end_offsets(list(positions))
+    except (TimeoutError, KafkaError):
+        return None
+    return sum(max(0, ends[partition] - position) for partition, position in positions.items())
+
+
+def _positions(app: FailStopApp) -> dict[TopicPartition, int]:
+    """Return where Faust's consumer stands; Faust keeps it to itself, so by the consumer's own state."""
+    consumer = app.consumer._thread._consumer  # noqa: SLF001  # no public way
+    assignment = consumer._subscription.subscription.assignment  # noqa: SLF001
+    states = {} if assignment is None else {tp: assignment.state_value(tp) for tp in assignment.tps}
+    return {tp: state._position for tp, state in states.items() if state._position is not None}  # noqa: SLF001

@@ -1,0 +1,98 @@
+"""Avro on the wire: single-object encoding, so that a reader always knows the writer's schema.
+
+A value is `C3 01`, the little-endian CRC-64-AVRO fingerprint of the writer's schema in Parsing Canonical Form,
+then the Avro binary encoding (Avro specification 1.12, "Single-object encoding").
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from io import BytesIO
+from typing import Any, Final, NamedTuple, TypeVar
+
+import fastavro
+import msgspec
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from schemas import records
+
+MARKER: Final = b"\xc3\x01"
+PREFIX_BYTES: Final = 10
+WIRE_RECORDS: Final[tuple[type[records.Record], ...]] = (
+    records.Chunk,
+    records.PhoneLogChunk,
+    records.Receipt,
+    records.SubmissionAccepted,
+    records.Workspace,
+    records.ApiKey,
+    records.Agent,
+    records.CallingNumber,
+    records.Batch,
+)
+
+R = TypeVar("R", bound=records.Record)
+
+
+class UndecodableError(ValueError):
+    """The bytes are not a record that dialfeed knows; the text says why, without repeating them."""
+
+
+class _Codec(NamedTuple):
+    kind: type[records.Record]
+    prefix: bytes
+    schema: dict[str, Any]
+
+
+@cache
+def _codecs() -> dict[type[records.Record], _Codec]:
+    return {kind: _load(kind) for kind in WIRE_RECORDS}
+
+
+@cache
+def _codecs_by_prefix() -> dict[bytes, _Codec]:
+    return {codec.prefix: codec for codec in _codecs().values()}
+
+
+def _load(kind: type[records.Record]) -> _Codec:
+    schema = json.loads(resources.files("schemas.avro").joinpath(f"{kind.__name__}.avsc").read_text("utf-8"))
+    crc = bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
+    parsed = fastavro.parse_schema(schema)
+    return _Codec(kind, MARKER + crc, parsed)
+
+
+def encode(record: records.Record) -> bytes:
+    """Return the record in single-object encoding."""
+    codec = _codecs()[type(record)]
+    out = BytesIO()
+    out.write(codec.prefix)
+    fastavro.schemaless_writer(out, codec.schema, msgspec.to_builtins(record, builtin_types=(bytes,)))
+    return out.getvalue()
+
+
+def decode_any(value: bytes | None) -> records.Record:
+    """Return the record in `value`, of whichever known kind it is; raise UndecodableError."""
+    if not value:
+        raise UndecodableError("the message is empty")
+    codec = _codecs_by_prefix().get(value[:PREFIX_BYTES])
+    if codec is None:
+        raise UndecodableError("the message does not start with the fingerprint of a known schema")
+    source = BytesIO(value)
+    source.seek(PREFIX_BYTES)
+    try:
+        fields = fastavro.schemaless_reader(source, codec.schema, None)
+        record = msgspec.convert(fields, codec.kind)
+    except Exception as error:  # fastavro raises many kinds on damaged bytes
+        raise UndecodableError(f"the message is a damaged {codec.kind.__name__}") from error
+    if source.read(1):
+        raise UndecodableError(f"bytes follow the {codec.kind.__name__}")
+    return record
+
+
+def decode(value: bytes | None, kind: type[R]) -> R:
+    """Return the record in `value`, which must be of this kind; raise UndecodableError."""
+    record = decode_any(value)
+    if not isinstance(record, kind):
+        raise UndecodableError(f"the message is a {type(record).__name__}, not a {kind.__name__}")
+    return record

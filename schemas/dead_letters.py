@@ -1,0 +1,182 @@
+"""Dead letters: a failed record's original bytes, and headers that say what, where, when and why.
+
+One message a record on `calls.dead-letter`, keyed by submission id. The `__connect.errors.*` headers repeat the same
+facts under the names of Kafka Connect (KIP-298), which existing Kafka viewers know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from schemas.messages import Headers, Message, header, int_header, text_header
+from schemas.outcomes import RECORD_CODES, Code, FieldError, Rejected
+from schemas.records import Slice, chunk_number
+from schemas.topics import TopicName
+
+VERSION: Final = b"1"
+MESSAGE_BYTES: Final = 512
+ERRORS_BYTES: Final = 16 * 1024
+MAX_TIMESTAMP: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One failed record with its history. Times are ms since the epoch; `record_index` counts from 0."""
+
+    record: bytes | None
+    errors: tuple[FieldError, ...]
+    stage: str
+    submission_id: str
+    batch_id: str | None
+    record_index: int
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    accepted_at: int
+    attempt: int
+    first_failed_at: int
+    failed_at: int
+    replay_id: str | None = None
+    app_version: str = ""
+    report_partition: int | None = None
+
+
+def dead_letter(
+    record: bytes | None, rejected: Rejected, origin: Slice, record_index: int, failed_at: int, app_version: str
+) -> DeadLetter:
+    """Return the first dead letter of a record of `origin`."""
+    return DeadLetter(
+        record=record,
+        errors=rejected.errors,
+        stage=rejected.stage,
+        submission_id=origin.submission_id,
+        batch_id=origin.batch_id,
+        record_index=record_index,
+        source_topic=origin.source_topic,
+        source_partition=origin.source_partition,
+        source_offset=origin.source_offset,
+        accepted_at=origin.accepted_at,
+        attempt=1,
+        first_failed_at=failed_at,
+        failed_at=failed_at,
+        app_version=app_version,
+        report_partition=origin.report_partition,
+    )
+
+
+def capped(text: str, most: int = MESSAGE_BYTES) -> bytes:
+    """Return text on one line, without control characters, in at most so many bytes of UTF-8."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return line.encode("utf-8", "replace")[:most].decode("utf-8", "ignore").encode()
+
+
+def to_message(letter: DeadLetter) -> Message:
+    """Return the letter as it goes to `calls.dead-letter`."""
+    return Message(
+        topic=TopicName.DEAD_LETTER,
+        key=letter.submission_id.encode(),
+        value=letter.record,
+        headers=_headers(letter),
+        partition=letter.report_partition,
+    )
+
+
+def _headers(letter: DeadLetter) -> Headers:
+    first = letter.errors[0]
+    failure_class = RECORD_CODES[first.code].failure_class
+    message = capped(first.message)
+    number = str(letter.source_partition).encode(), str(letter.source_offset).encode()
+    pairs: list[tuple[str, bytes | None]] = [
+        ("dlq.version", VERSION),
+        ("dlq.code", first.code.encode()),
+        ("dlq.class", failure_class.encode()),
+        ("dlq.stage", letter.stage.encode()),
+        ("dlq.path", capped(first.path)),
+        ("dlq.message", message),
+        ("dlq.errors", _pack_errors(letter.errors)),
+        ("dlq.original.topic", letter.source_topic.encode()),
+        ("dlq.original.partition", number[0]),
+        ("dlq.original.offset", number[1]),
+        ("dlq.original.timestamp", str(letter.accepted_at).encode()),
+        ("dlq.attempt", str(letter.attempt).encode()),
+        ("dlq.first-failed-at", str(letter.first_failed_at).encode()),
+        ("dlq.failed-at", str(letter.failed_at).encode()),
+        ("dlq.replay-id", letter.replay_id.encode() if letter.replay_id else None),
+        ("dlq.app-version", letter.app_version.encode()),
+        ("batch-id", letter.batch_id.encode() if letter.batch_id else None),
+        ("submission-id", letter.submission_id.encode()),
+        ("chunk-num", str(chunk_number(letter.record_index)).encode()),
+        ("record-index", str(letter.record_index).encode()),
+        ("__connect.errors.topic", letter.source_topic.encode()),
+        ("__connect.errors.partition", number[0]),
+        ("__connect.errors.offset", number[1]),
+        ("__connect.errors.connector.name", b"dialfeed"),
+        ("__connect.errors.stage", letter.stage.encode()),
+        ("__connect.errors.exception.class.name", first.code.encode()),
+        ("__connect.errors.exception.message", message),
+    ]
+    return tuple((name, value) for name, value in pairs if value is not None)
+
+
+class _PackedError(msgspec.Struct):
+    code: str
+    path: str
+    message: str
+
+
+_decode_errors = msgspec.json.Decoder(list[_PackedError]).decode
+
+
+def _pack_errors(errors: Sequence[FieldError]) -> bytes:
+    """Return all errors as JSON, as many as fit the header."""
+    kept = [_PackedError(e.code, capped(e.path).decode(), capped(e.message).decode()) for e in errors]
+    while len(packed := msgspec.json.encode(kept)) > ERRORS_BYTES:
+        kept = kept[: len(kept) // 2]
+    return packed
+
+
+def _unpack_errors(headers: Sequence[tuple[str, bytes | None]]) -> tuple[FieldError, ...]:
+    try:
+        packed = _decode_errors(header(headers, "dlq.errors") or b"[]")
+        errors = tuple(FieldError(Code(e.code), e.path, e.message) for e in packed)
+    except (msgspec.MsgspecError, ValueError):
+        errors = ()
+    return errors or (_first_error(headers),)
+
+
+def _first_error(headers: Sequence[tuple[str, bytes | None]]) -> FieldError:
+    code = Code(text_header(headers, "dlq.code") or "")
+    return FieldError(code, text_header(headers, "dlq.path") or "", text_header(headers, "dlq.message") or "")
+
+
+def from_message(value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter | None:
+    """Return the letter in a message of `calls.dead-letter`, or None if dialfeed did not write it."""
+    submission_id = text_header(headers, "submission-id")
+    record_index = int_header(headers, "record-index")
+    if submission_id is None or record_index is None or header(headers, "dlq.version") != VERSION:
+        return None
+    try:
+        errors = _unpack_errors(headers)
+    except ValueError:
+        return None
+    return DeadLetter(
+        record=value,
+        errors=errors,
+        stage=text_header(headers, "dlq.stage") or "",
+        submission_id=submission_id,
+        batch_id=text_header(headers, "batch-id"),
+        record_index=record_index,
+        source_topic=text_header(headers, "dlq.original.topic") or "",
+        source_partition=int_header(headers, "dlq.original.partition") or 0,
+        source_offset=int_header(headers, "dlq.original.offset", MAX_TIMESTAMP) or 0,
+        accepted_at=int_header(headers, "dlq.original.timestamp", MAX_TIMESTAMP) or 0,
+        attempt=int_header(headers, "dlq.attempt") or 1,
+        first_failed_at=int_header(headers, "dlq.first-failed-at", MAX_TIMESTAMP) or 0,
+        failed_at=int_header(headers, "dlq.failed-at", MAX_TIMESTAMP) or 0,
+        replay_id=text_header(headers, "dlq.replay-id"),
+        app_version=text_header(headers, "dlq.app-version") or "",
+    )

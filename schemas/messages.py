@@ -1,0 +1,78 @@
+"""The seam to Kafka: what is published, by whom, and what can go wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.topics import TopicName
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class WorldError(Exception):
+    """The world, not the data, is wrong. Two kinds, by what the caller should do.
+
+    WorldError
+    +-- TryAgainError    wait, then do the same again: a broker or ClickHouse is away or busy
+    +-- MustStopError    stop the process without acknowledging: a person has to mend something; the text says what
+    """
+
+
+class TryAgainError(WorldError):
+    """Wait, then do the very same again."""
+
+
+class MustStopError(WorldError):
+    """Stop without acknowledging; the text says what a person has to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to publish. Without a partition the key decides (murmur2, as in every Kafka client)."""
+
+    topic: TopicName
+    value: bytes | None
+    key: bytes | None = None
+    headers: Headers = ()
+    partition: int | None = None
+
+
+class Publisher(Protocol):
+    """Publishes durably: acks=all, idempotent."""
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Return once the brokers hold every message. Raise TryAgainError or MustStopError.
+
+        After an error some of the messages may be there: whoever publishes again must be able to bear doubles.
+        """
+        ...
+
+    async def ready(self) -> None:
+        """Return if the brokers answer now, within seconds; raise TryAgainError, with nothing published."""
+        ...
+
+
+def header(headers: Sequence[tuple[str, bytes | None]], name: str) -> bytes | None:
+    """Return the last header of that name, as Kafka's `Headers.lastHeader` does."""
+    return next((value for key, value in reversed(headers) if key == name), None)
+
+
+def text_header(headers: Sequence[tuple[str, bytes | None]], name: str) -> str | None:
+    """Return a header as text; one that is not UTF-8, or blank, counts as absent."""
+    value = header(headers, name)
+    try:
+        text = value.decode() if value else ""
+    except UnicodeDecodeError:
+        return None
+    return text if text.strip() else None
+
+
+def int_header(headers: Sequence[tuple[str, bytes | None]], name: str, most: int = 2**31 - 1) -> int | None:
+    """Return a header as an integer from 0 to `most`; anything else counts as absent."""
+    text = text_header(headers, name)
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > len(str(most)):
+        return None
+    number = int(text)
+    return number if number <= most else None

@@ -1,0 +1,132 @@
+"""What travels between the parts and what the registry holds: one struct an `.avsc` file, same names, same order.
+
+Field meanings are in the `doc` of the `.avsc` files in `schemas/avro`. Times are ms since the epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+CHUNK_RECORDS: Final = 1000
+"""Records a chunk holds at most; also what `chunkNum` counts by."""
+
+
+class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Base of everything with an `.avsc` file; Avro names are the camelCase of the attribute names."""
+
+
+class Slice(Record, frozen=True, kw_only=True):
+    """Where a run of consecutive records comes from: what `Chunk` and `PhoneLogChunk` share."""
+
+    submission_id: str
+    batch_id: str | None
+    first_index: int
+    total: int
+    accepted_at: int
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    report_partition: int | None = None
+
+
+class Chunk(Slice, frozen=True, kw_only=True):
+    rejected_code: str | None = None
+    rejected_path: str = ""
+    rejected_message: str = ""
+    records: list[bytes]
+
+
+class PhoneLogChunk(Slice, frozen=True, kw_only=True):
+    workspace_id: str
+    agent_id: str
+    schema_version: int
+    size: int
+    record_index: list[int]
+    phone_number: list[str]
+    phone_number_sent: list[str]
+    timezone: list[str]
+    timezone_source: list[str]
+    variables: list[bytes]
+
+
+class Receipt(Record, frozen=True, kw_only=True):
+    submission_id: str
+    workspace_id: str
+    batch_id: str | None
+    first_index: int
+    size: int
+    total: int
+    added: int
+    failed: int
+    accepted_at: int
+    call_ids: bytes
+
+
+class SubmissionAccepted(Record, frozen=True, kw_only=True):
+    submission_id: str
+    workspace_id: str
+    batch_id: str
+    total: int
+    accepted_at: int
+
+
+class Workspace(Record, frozen=True, kw_only=True):
+    workspace_id: str
+    name: str
+    timezone: str | None = None
+    created_at: int
+
+
+class ApiKey(Record, frozen=True, kw_only=True):
+    key_id: str
+    workspace_id: str
+    name: str
+    key_hash: bytes
+    created_at: int
+    revoked_at: int | None = None
+
+
+class AgentVersion(Record, frozen=True, kw_only=True):
+    version: int
+    schema: str
+    created_at: int
+
+
+class Agent(Record, frozen=True, kw_only=True):
+    agent_id: str
+    workspace_id: str
+    name: str
+    versions: list[AgentVersion]
+    created_at: int
+
+
+class CallingNumber(Record, frozen=True, kw_only=True):
+    phone_id: str
+    workspace_id: str
+    number: str
+    agent_id: str | None = None
+    created_at: int
+
+
+class Batch(Record, frozen=True, kw_only=True):
+    batch_id: str
+    workspace_id: str
+    name: str
+    phone_ids: list[str]
+    retry: int = 0
+    delay: int = 0
+    timezone: str | None = None
+    calling_hour_start: str | None = None
+    calling_hour_end: str | None = None
+    allowed_days: list[int] = []
+    created_at: int
+
+
+RegistryRecord = Workspace | ApiKey | Agent | CallingNumber | Batch
+
+
+def chunk_number(record_index: int) -> int:
+    """Return the chunk, counted from 1, that a record of a submission belongs to."""
+    return record_index // CHUNK_RECORDS + 1

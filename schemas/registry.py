@@ -1,0 +1,92 @@
+"""The registry's state: who may send, for which batch, checked against which schema.
+
+A fold over the compacted topic `calls.registry`. Pure: whoever reads the topic calls `apply`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.codecs import encode
+from schemas.identity import hash_api_key
+from schemas.messages import Message
+from schemas.records import Agent, ApiKey, Batch, CallingNumber, RegistryRecord, Workspace
+from schemas.topics import TopicName
+
+
+def registry_key(record: RegistryRecord) -> str:
+    """Return the topic key, `kind/id`."""
+    match record:
+        case Workspace():
+            return f"workspace/{record.workspace_id}"
+        case ApiKey():
+            return f"key/{record.key_id}"
+        case Agent():
+            return f"agent/{record.agent_id}"
+        case CallingNumber():
+            return f"number/{record.phone_id}"
+        case Batch():
+            return f"batch/{record.batch_id}"
+
+
+def registry_message(record: RegistryRecord) -> Message:
+    """Return the message that puts a record into the registry."""
+    return Message(TopicName.REGISTRY, encode(record), key=registry_key(record).encode())
+
+
+@dataclass(slots=True)
+class Registry:
+    """Everything known, by id. Changed by `apply` only."""
+
+    workspaces: dict[str, Workspace] = field(default_factory=dict)
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    numbers: dict[str, CallingNumber] = field(default_factory=dict)
+    batches: dict[str, Batch] = field(default_factory=dict)
+    _key_by_hash: dict[bytes, ApiKey] = field(default_factory=dict)
+
+    def apply(self, record: RegistryRecord) -> None:
+        """Take one record of the topic; the newest of an id wins."""
+        match record:
+            case Workspace():
+                self.workspaces[record.workspace_id] = record
+            case ApiKey():
+                self.keys[record.key_id] = record
+                self._key_by_hash[record.key_hash] = record
+            case Agent():
+                self.agents[record.agent_id] = record
+            case CallingNumber():
+                self.numbers[record.phone_id] = record
+            case Batch():
+                self.batches[record.batch_id] = record
+
+    def workspace_of_key(self, api_key: str) -> str | None:
+        """Return the workspace that an API key opens, or None.
+
+        Looked up by its SHA-256: how long that takes says nothing about the key.
+        """
+        key = self._key_by_hash.get(hash_api_key(api_key))
+        return key.workspace_id if key is not None and key.revoked_at is None else None
+
+    def agent_of_batch(self, batch: Batch) -> Agent | None:
+        """Return the agent of the batch's first calling number that has one."""
+        for phone_id in batch.phone_ids:
+            number = self.numbers.get(phone_id)
+            agent = self.agents.get(number.agent_id) if number is not None and number.agent_id else None
+            if agent is not None and agent.workspace_id == batch.workspace_id:
+                return agent
+        return None
+
+
+class RegistryReader(Protocol):
+    """A registry that somebody keeps up with the topic."""
+
+    @property
+    def state(self) -> Registry:
+        """What is known so far."""
+        ...
+
+    async def refresh(self) -> None:
+        """Read the topic to its present end: do so before saying "not found". Raise TryAgainError."""
+        ...

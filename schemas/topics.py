@@ -1,0 +1,51 @@
+"""Every topic with its partitions and settings: what `dialfeed topics` creates and checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+MAX_MESSAGE_BYTES: Final = 40 * 1024 * 1024
+"""Room for a body of 32 MiB that is a single record: even that is kept, untouched, as a dead letter."""
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+_LARGE: Final = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+
+
+class TopicName(StrEnum):
+    """Names before the installation's prefix."""
+
+    RAW = "calls.raw"
+    CHUNKS = "calls.chunks"
+    PHONE_LOG = "calls.phone-log"
+    DEAD_LETTER = "calls.dead-letter"
+    RECEIPTS = "calls.receipts"
+    REGISTRY = "calls.registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic as it should be. `settings` are Kafka's own names and values."""
+
+    name: TopicName
+    partitions: int
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+REPORT_PARTITIONS: Final = 8
+"""Receipts and dead letters have the same number, so that one process reads all of a submission's answers."""
+
+
+def _kept(days: int) -> dict[str, str]:
+    return {"retention.ms": str(days * _DAY_MS)}
+
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(TopicName.RAW, 8, {"message.timestamp.type": "LogAppendTime", **_LARGE, **_kept(7)}),
+    Topic(TopicName.CHUNKS, 8, {**_LARGE, **_kept(3)}),
+    Topic(TopicName.PHONE_LOG, 8, {**_LARGE, **_kept(14)}),
+    Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}),
+    Topic(TopicName.RECEIPTS, REPORT_PARTITIONS, _kept(7)),
+    Topic(TopicName.REGISTRY, 1, {"cleanup.policy": "compact"}),
+)

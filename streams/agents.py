@@ -1,0 +1,142 @@
+"""The two Faust agents: read one message, let its step do all its effects, then acknowledge by going on.
+
+An agent never raises: a step that meets a wrong world is tried again in place, for as long as it takes, and anything
+unexpected ends the process without acknowledging, because Faust acknowledges an event whose agent raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import faust
+import structlog
+
+from schemas.codecs import UndecodableError, decode
+from schemas.dead_letters import to_message
+from schemas.messages import Publisher, TryAgainError
+from schemas.outcomes import Code, FieldError
+from schemas.records import Chunk
+from schemas.registry import RegistryReader
+from schemas.topics import TopicName
+from streams import pipeline
+from streams.campaigns import Campaign, Campaigns
+from streams.chunking import RawMessage, uncut
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 5.0
+
+Step = Callable[[RawMessage], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """`pipeline`'s steps with their effects: each returns once Kafka holds everything it made."""
+
+    publisher: Publisher
+    registry: RegistryReader
+    campaigns: Campaigns
+    limits: pipeline.Limits
+    at_work: set[str] = field(default_factory=set)
+
+    @classmethod
+    def with_effects(cls, publisher: Publisher, registry: RegistryReader, limits: pipeline.Limits) -> Steps:
+        """Return the steps of a worker."""
+        return cls(publisher, registry, Campaigns(registry.state), limits)
+
+    async def cut(self, raw: RawMessage) -> None:
+        """One message of `calls.raw`."""
+        chunks = pipeline.cut(raw)
+        await self.publisher.publish(chunks)
+        log.debug("cut", partition=raw.partition, offset=raw.offset, chunks=len(chunks))
+
+    async def clean(self, raw: RawMessage) -> None:
+        """One message of `calls.chunks`."""
+        chunk = _chunk_in(raw)
+        campaign = await self._campaign(chunk)
+        cleaned = pipeline.clean(chunk, campaign, self.limits, _now())
+        if cleaned.dead_letters:
+            await self.publisher.publish([to_message(letter) for letter in cleaned.dead_letters])
+        await self.publisher.publish(pipeline.messages_of(cleaned.phone_log))
+        log.info(
+            "cleaned",
+            submission_id=chunk.submission_id,
+            first_index=chunk.first_index,
+            records=len(chunk.records),
+            failed=len(cleaned.dead_letters),
+        )
+
+    async def _campaign(self, chunk: Chunk) -> Campaign | FieldError:
+        """Find the chunk's campaign; read the registry to its end before saying that there is none."""
+        batch_id = chunk.batch_id or ""
+        found = self.campaigns.find(batch_id)
+        if isinstance(found, FieldError) and chunk.rejected_code is None:
+            await self.registry.refresh()
+            found = self.campaigns.find(batch_id)
+        return found
+
+
+def register(app: faust.App, steps: Steps, stop: Callable[[Exception], None]) -> None:
+    """Add the agents to the app. `stop` ends the process without acknowledging; it does not return."""
+    for topic, step in ((TopicName.RAW, steps.cut), (TopicName.CHUNKS, steps.clean)):
+        _agent(app, topic, step, steps.at_work, stop)
+
+
+def _agent(app: faust.App, topic: TopicName, step: Step, at_work: set[str], stop: Callable[[Exception], None]) -> None:
+    source = app.topic(app.prefix + topic, key_serializer="raw", value_serializer="raw")
+    name = step.__name__
+
+    @app.agent(source, name=name, concurrency=1)  # type: ignore[untyped-decorator]  # Faust is untyped
+    async def agent(stream: Any) -> None:
+        async for event in stream.events():
+            at_work.add(name)
+            await _until_done(step, _raw_message(event.message), stop)
+            at_work.discard(name)
+
+
+async def _until_done(step: Step, raw: RawMessage, stop: Callable[[Exception], None]) -> None:
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            await step(raw)
+        except TryAgainError as error:
+            log.warning("waiting", step=step.__name__, partition=raw.partition, offset=raw.offset, reason=str(error))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nothing may be acknowledged after it
+            stop(error)
+        else:
+            return
+
+
+def _raw_message(message: Any) -> RawMessage:
+    return RawMessage(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        timestamp=round(message.timestamp * 1000),
+        key=message.key,
+        value=message.value,
+        headers=_header_pairs(message.headers),
+    )
+
+
+def _header_pairs(headers: Any) -> list[tuple[str, bytes | None]]:
+    return list(headers.items() if isinstance(headers, dict) else headers or ())
+
+
+def _chunk_in(raw: RawMessage) -> Chunk:
+    """Return the chunk; what somebody else put on the topic becomes a chunk that is dead-lettered whole."""
+    try:
+        return decode(raw.value, Chunk)
+    except UndecodableError as error:
+        return uncut(raw, FieldError(Code.UNDECODABLE, "", str(error)))
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

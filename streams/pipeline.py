@@ -1,0 +1,130 @@
+"""The way of a record through `streams`, step by step: read this file first.
+
+    calls.raw --cut--> calls.chunks --clean--> calls.phone-log, and calls.dead-letter
+
+Both steps are functions of what they are given; `agents.py` reads, publishes and acknowledges around them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from schemas.codecs import encode
+from schemas.dead_letters import DeadLetter, dead_letter
+from schemas.messages import Message
+from schemas.outcomes import Code, FieldError, Rejected
+from schemas.records import Chunk, PhoneLogChunk
+from schemas.topics import TopicName
+from streams.campaigns import Campaign
+from streams.chunking import RawMessage, cut_message
+from streams.decoding import decode_records
+from streams.validation import Checked, check
+
+STAGE_CUT: Final = "cut"
+STAGE_CLEAN: Final = "clean"
+_encode_json: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a record may be at most, in bytes as sent, and who says so."""
+
+    record_bytes: int = 16 * 1024
+    app_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A chunk after cleaning: both outputs. The phone-log chunk may hold no rows, so that its receipt is still sent."""
+
+    phone_log: PhoneLogChunk
+    dead_letters: list[DeadLetter]
+
+
+def cut(raw: RawMessage) -> list[Message]:
+    """Cut one raw message into chunks, spread over the workers."""
+    return [
+        Message(TopicName.CHUNKS, encode(chunk), key=f"{chunk.submission_id}/{chunk.first_index}".encode())
+        for chunk in cut_message(raw)
+    ]
+
+
+def clean(chunk: Chunk, campaign: Campaign | FieldError, limits: Limits, now: int) -> Cleaned:
+    """Clean one chunk: decode, check, then part the good from the bad. `now` is ms since the epoch."""
+    if chunk.rejected_code is not None:
+        error = FieldError(Code(chunk.rejected_code), chunk.rejected_path, chunk.rejected_message)
+        return _all_rejected(chunk, Rejected((error,), STAGE_CUT), limits, now)
+    if isinstance(campaign, FieldError):
+        return _all_rejected(chunk, Rejected((campaign,), STAGE_CLEAN), limits, now)
+    decoded = decode_records(chunk.records, limits.record_bytes)
+    checked = check(decoded, campaign)
+    return Cleaned(_phone_log(chunk, campaign, checked), _dead_letters(chunk, checked, limits, now))
+
+
+def messages_of(phone_log: PhoneLogChunk) -> list[Message]:
+    """Return what goes on to the sink: one message, with the batch's others in one partition."""
+    key = (phone_log.batch_id or phone_log.submission_id).encode()
+    return [Message(TopicName.PHONE_LOG, encode(phone_log), key=key)]
+
+
+def _all_rejected(chunk: Chunk, rejected: Rejected, limits: Limits, now: int) -> Cleaned:
+    letters = [
+        dead_letter(record, rejected, chunk, index, now, limits.app_version)
+        for index, record in enumerate(chunk.records, chunk.first_index)
+    ]
+    return Cleaned(_columns(chunk, None, {}), letters)
+
+
+def _dead_letters(chunk: Chunk, checked: Checked, limits: Limits, now: int) -> list[DeadLetter]:
+    return [
+        dead_letter(
+            chunk.records[row], Rejected(errors, STAGE_CLEAN), chunk, chunk.first_index + row, now, limits.app_version
+        )
+        for row, errors in checked.errors.items()
+    ]
+
+
+def _phone_log(chunk: Chunk, campaign: Campaign, checked: Checked) -> PhoneLogChunk:
+    kept = [row for row in range(len(checked.objects)) if row not in checked.errors]
+    objects = [checked.objects[row] for row in kept]
+    columns: dict[str, list[Any]] = {
+        "record_index": [chunk.first_index + row for row in kept],
+        "phone_number": [checked.numbers[row] for row in kept],
+        "phone_number_sent": [str(record.pop("phoneNumber")) for record in objects],
+        "timezone": [checked.zones.names[row] for row in kept],
+        "timezone_source": [checked.zones.sources[row].value for row in kept],
+        "variables": [_variables(record) for record in objects],
+    }
+    return _columns(chunk, campaign, columns)
+
+
+def _variables(record: dict[str, Any]) -> bytes:
+    """Return what is left of a record beside the fields that have a column of their own."""
+    record.pop("timezone", None)
+    return _encode_json(record)
+
+
+def _columns(chunk: Chunk, campaign: Campaign | None, columns: dict[str, list[Any]]) -> PhoneLogChunk:
+    empty: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    return PhoneLogChunk(
+        submission_id=chunk.submission_id,
+        batch_id=chunk.batch_id,
+        first_index=chunk.first_index,
+        total=chunk.total,
+        accepted_at=chunk.accepted_at,
+        source_topic=chunk.source_topic,
+        source_partition=chunk.source_partition,
+        source_offset=chunk.source_offset,
+        report_partition=chunk.report_partition,
+        workspace_id=campaign.workspace_id if campaign else "",
+        agent_id=campaign.agent_id if campaign else "",
+        schema_version=campaign.schema_version if campaign else 0,
+        size=len(chunk.records),
+        **(empty | columns),
+    )
+
+
+_COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")

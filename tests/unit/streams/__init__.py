@@ -1,0 +1,1 @@
+"""Tests of `streams`: nothing real, only values."""

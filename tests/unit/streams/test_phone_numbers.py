@@ -1,0 +1,296 @@
+"""What callers may send as `phoneNumber`, and what it becomes; libphonenumber in Python is the reference."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any, Final
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from phonenumbers.phonemetadata import PhoneMetadata
+
+from schemas.outcomes import Code, FieldError
+from streams import phone_numbers
+from streams.phone_numbers import is_geographic, normalise, normalise_all
+
+NUMBER: Final = "+12125551001"
+E164: Final = re.compile(r"\+[1-9][0-9]{4,14}")
+KINDS: Final = range(11)
+
+
+def example_numbers() -> list[phonenumbers.PhoneNumber]:
+    found = [phonenumbers.example_number_for_type(r, k) for r in sorted(phonenumbers.SUPPORTED_REGIONS) for k in KINDS]
+    found += [
+        phonenumbers.example_number_for_non_geo_entity(c)
+        for c in sorted(phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS)
+    ]
+    return [number for number in found if number is not None]
+
+
+def e164(number: phonenumbers.PhoneNumber) -> str:
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def code_of(value: object) -> Code:
+    error = normalise(value)
+    assert isinstance(error, FieldError), error
+    assert error.path == "/phoneNumber"
+    return error.code
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "+12125551001",
+        "12125551001",
+        12125551001,
+        "0012125551001",
+        "01112125551001",
+        "00 1 212 555 1001",
+        "+1 (212) 555-1001",
+        "(+1) 212.555.1001",
+        "+1/212/555/1001",
+        "+1\u00a0212\u00a0555\u20111001",
+        "\uff0b\uff11\uff12\uff11\uff12\uff15\uff15\uff15\uff11\uff10\uff10\uff11",
+        "\u0660\u0660\u0661\u0662\u0661\u0662\u0665\u0665\u0665\u0661\u0660\u0660\u0661",
+        "\u202a+1 212 555 1001\u202c",
+        "  12125551001\n",
+        "tel:+1-212-555-1001",
+        "TEL:12125551001",
+    ],
+)
+def test_every_usual_spelling_means_the_same_number(value: object) -> None:
+    assert normalise(value) == NUMBER
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "\t\n", "\u00a0\u2003\u3000", " " * 1000])
+def test_what_is_missing_or_blank_is_required(value: object) -> None:
+    assert code_of(value) is Code.REQUIRED
+
+
+@pytest.mark.parametrize(
+    "value",
+    [12125551001.0, 1.2e10, True, False, 0, -12125551001, 10**15, 10**400, [], ["+12125551001"], {}, b"+12125551001"],
+)
+def test_what_is_neither_text_nor_a_positive_integer_of_15_digits_is_a_wrong_type(value: object) -> None:
+    assert code_of(value) is Code.TYPE
+
+
+def test_an_integer_of_15_digits_is_read_as_its_digits() -> None:
+    assert normalise(883510001234567) == "+883510001234567"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("+1212555FLOW", phone_numbers.LETTERS),
+        ("call me", phone_numbers.LETTERS),
+        ("+12125551001x3", phone_numbers.EXTENSION),
+        ("+1 212 555 1001 ext. 5", phone_numbers.EXTENSION),
+        ("tel:+1-212-555-1001;ext=5", phone_numbers.EXTENSION),
+        ("+12125551001,,5#", phone_numbers.EXTENSION),
+        ("+12125551001, +12125551002", phone_numbers.NOT_A_NUMBER),
+        ("+1212+5551001", phone_numbers.NOT_A_NUMBER),
+        ("++12125551001", phone_numbers.NOT_A_NUMBER),
+        ("+", phone_numbers.NOT_A_NUMBER),
+        ("*100#", phone_numbers.NOT_A_NUMBER),
+        ("+999123456789", phone_numbers.NO_COUNTRY),
+        ("02083661177", phone_numbers.NO_COUNTRY),
+        ("0000000000", phone_numbers.NO_COUNTRY),
+        ("+0012125551001", phone_numbers.NO_COUNTRY),
+        ("123", phone_numbers.TOO_SHORT),
+        ("+1", phone_numbers.TOO_SHORT),
+        ("2125551001", phone_numbers.TOO_SHORT),
+        ("+12125551", phone_numbers.TOO_SHORT),
+        ("+121255510012", phone_numbers.TOO_LONG),
+        ("+44208366117712345678", phone_numbers.TOO_LONG),
+        ("+800123456789", phone_numbers.TOO_LONG),
+        ("+33123456", phone_numbers.TOO_SHORT),
+        ("11111111111", phone_numbers.NO_AREA_CODE),
+        ("+1 012 555 1001", phone_numbers.NO_AREA_CODE),
+        ("1" * 65, phone_numbers.TOO_MUCH_TEXT),
+        ("+1" + " " * 100_000 + "2125551001", phone_numbers.TOO_MUCH_TEXT),
+    ],
+)
+def test_what_cannot_be_dialled_is_refused_with_its_reason(value: str, expected: FieldError) -> None:
+    assert normalise(value) == expected
+    assert expected.code is Code.PHONE_INVALID
+
+
+@pytest.mark.parametrize("value", ["\ud800", "+1212555\udfff1001", "\ud83d\ude00+12125551001"])
+def test_half_a_surrogate_pair_is_invalid_text(value: str) -> None:
+    assert code_of(value) is Code.INVALID_TEXT
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "+12125550100",  # fiction
+        "+12120000001",  # an exchange that does not exist
+        "+447700900123",  # fiction, outside every range of the plan
+    ],
+)
+def test_a_number_that_is_possible_but_not_in_use_is_accepted(value: str) -> None:
+    assert normalise(value) == value
+
+
+@pytest.mark.parametrize("value", ["+80012345678", "+881612345678", "+883510001234567", "+979123456789"])
+def test_numbers_of_no_country_are_accepted(value: str) -> None:
+    assert normalise(value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("+390612345678", "+390612345678"),
+        ("+39 06 1234 5678", "+390612345678"),
+        ("+44 (0) 20 8366 1177", "+442083661177"),
+        ("+1 1 212 555 1001", NUMBER),
+    ],
+)
+def test_a_trunk_prefix_goes_and_an_italian_zero_stays(value: str, expected: str) -> None:
+    assert normalise(value) == expected
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        e164,
+        lambda number: e164(number)[1:],
+        lambda number: "00" + e164(number)[1:],
+        lambda number: phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL),
+        lambda number: phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.RFC3966),
+        lambda number: " ".join(e164(number)),
+    ],
+    ids=["e164", "no plus", "00", "international", "rfc3966", "spaced"],
+)
+def test_example_numbers_of_all_countries_and_kinds_are_read_as_the_reference_reads_them(spelling: Any) -> None:
+    possible = [
+        number
+        for number in example_numbers()
+        if phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    ]
+    assert len(possible) > 1000
+    assert {spelling(n): normalise(spelling(n)) for n in possible} == {spelling(n): e164(n) for n in possible}
+
+
+@given(st.from_regex(r"\+?[1-9][0-9]{5,15}", fullmatch=True))
+def test_plain_digits_are_accepted_exactly_when_the_reference_finds_them_possible(text: str) -> None:
+    try:
+        reference = phonenumbers.parse("+" + text.removeprefix("+"), None)
+    except phonenumbers.NumberParseException:
+        assert isinstance(normalise(text), FieldError)
+        return
+    reason = phonenumbers.is_possible_number_with_reason(reference)
+    form_is_kept = reference.country_code != 1 or str(reference.national_number)[0] in "23456789"
+    if reason == phonenumbers.ValidationResult.IS_POSSIBLE and form_is_kept:
+        assert normalise(text) == e164(reference)
+    else:
+        assert isinstance(normalise(text), FieldError)
+
+
+@given(st.from_regex(r"\+?1[2-9][0-9]{9}", fullmatch=True))
+def test_the_way_past_the_library_gives_what_the_library_gives(text: str) -> None:
+    assert normalise(text) == phone_numbers._from_digits(text)
+
+
+ANY_TEXT: Final = st.text(st.characters(exclude_categories=())) | st.text(
+    "0123456789+ -().xX\uff10\u0661\ud800;=", max_size=70
+)
+ANY_VALUE: Final = st.none() | st.booleans() | st.integers() | st.floats() | st.lists(st.integers()) | ANY_TEXT
+
+
+@given(ANY_VALUE)
+def test_whatever_comes_is_a_number_in_e164_or_an_error_of_the_field(value: object) -> None:
+    result = normalise(value)
+    if isinstance(result, FieldError):
+        assert result.path == "/phoneNumber"
+    else:
+        assert E164.fullmatch(result)
+        assert normalise(result) == result
+
+
+@given(ANY_TEXT.filter(lambda text: len(text.strip()) > 12))
+def test_no_message_repeats_the_value(value: str) -> None:
+    result = normalise(value)
+    assert isinstance(result, str) or value.strip() not in result.message
+
+
+def test_a_chunk_keeps_its_order() -> None:
+    assert normalise_all([NUMBER, None, 12125551002]) == [NUMBER, phone_numbers.MISSING, "+12125551002"]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (NUMBER, True),
+        ("+18005551001", False),
+        ("+19005551001", False),
+        ("+12120000001", False),
+        ("+34912345678", True),
+        ("+34612345678", False),
+        ("+5511961234567", True),
+        ("+881612345678", False),
+    ],
+)
+def test_a_number_of_a_place_is_told_from_one_of_none(number: str, expected: bool) -> None:
+    assert is_geographic(number) is expected
+    assert is_geographic(number) is expected  # the answer is remembered
+
+
+def test_example_numbers_belong_to_a_place_when_the_reference_says_so() -> None:
+    found = {e164(n): is_geographic(e164(n)) for n in example_numbers()}
+    assert found == {e164(n): phonenumbers.is_number_geographical(n) for n in example_numbers()}
+
+
+def test_a_block_of_barbados_is_not_answered_for_as_a_whole() -> None:
+    assert is_geographic("+12465210000")
+    assert not is_geographic("+12465211000")
+
+
+def free_digits_at_the_end(parsed: Any) -> int:
+    """Count the last places of a parsed pattern that take any digit; too few rather than too many."""
+    names = importlib.import_module("re._constants")
+    any_digit = [(names.IN, [(names.CATEGORY, names.CATEGORY_DIGIT)])]
+    count = 0
+    for operation, argument in reversed(list(parsed)):
+        if [(operation, argument)] == any_digit:
+            count += 1
+        elif operation is names.MAX_REPEAT and list(argument[2]) == any_digit and argument[0] == argument[1]:
+            count += argument[0]
+        elif operation is names.SUBPATTERN:
+            return count + free_digits_at_the_end(argument[3])
+        elif operation is names.BRANCH:
+            return int(count + min(free_digits_at_the_end(branch) for branch in argument[1]))
+        else:
+            return count
+    return count
+
+
+def plan_of(region: str) -> Any:
+    return PhoneMetadata.metadata_for_region(region, None)
+
+
+def patterns_of(region: str) -> list[str]:
+    main = ["fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost"]
+    other = ["personal_number", "voip", "pager", "uan", "voicemail"]
+    kinds = [getattr(plan_of(region), kind) for kind in main + other]
+    return [kind.national_number_pattern for kind in kinds if kind is not None and kind.national_number_pattern]
+
+
+def test_only_the_islands_named_look_at_the_last_four_digits_of_a_north_american_number() -> None:
+    parse = importlib.import_module("re._parser").parse
+    looking = {
+        region
+        for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1]
+        for pattern in patterns_of(region)
+        if free_digits_at_the_end(parse(pattern)) < 4
+    }
+    late = {"BB": "246", "JM": "658|876"}
+    assert looking == set(late)
+    for region, area_codes in late.items():
+        assert plan_of(region).leading_digits == area_codes
+    assert {"+1" + code for codes in late.values() for code in codes.split("|")} == set(phone_numbers.LATE_AREA_CODES)
