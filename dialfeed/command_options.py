@@ -13,7 +13,7 @@ import click
 import structlog
 
 from dialfeed import logs
-from dialfeed.settings import Settings, documented, load_settings
+from dialfeed.settings import Settings, load_settings
 from dialfeed.settings_table import unknown_variables
 
 P = ParamSpec("P")
@@ -70,9 +70,8 @@ def examples(*lines: str) -> str:
 
 
 def _option(name: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    field = Settings.model_fields[name]
-    description = f"{str(field.description).replace('`', '')} ({documented(field)['rule']})."
-    text = f"{description[0].upper()}{description[1:]} Also DIALFEED_{name.upper()}."
+    description = str(Settings.model_fields[name].description).replace("`", "")
+    text = f"{description[0].upper()}{description[1:]}. Also DIALFEED_{name.upper()}."
     return click.option(f"--{name.replace('_', '-')}", name, metavar="TEXT", help=text)
 
 

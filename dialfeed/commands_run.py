@@ -18,8 +18,8 @@ from dialfeed.settings import Settings
         "DIALFEED_KAFKA=kafka:9092 dialfeed run    with your Kafka instead of a local one",
     )
 )
-@settings_options("data", "kafka", "clickhouse", "http", "topic_prefix", "workers", "log", long_running=True)
 @click.option("--sample", is_flag=True, help="Make a sample campaign, send records, show the answer; keep serving.")
+@settings_options("data", "kafka", "clickhouse", "http", "topic_prefix", "workers", "log", long_running=True)
 def run(settings: Settings, sample: bool) -> int:
     """Run everything on this machine: API, workers and sink; a local Kafka where none is set.
 
@@ -36,8 +36,8 @@ def run(settings: Settings, sample: bool) -> int:
         "dialfeed api --with-load              with embedded chDB, which one process must own",
     )
 )
-@settings_options("data", "kafka", "clickhouse", "http", "topic_prefix", "log", long_running=True)
 @click.option("--with-load", is_flag=True, help="Run the sink in the same process; needed with embedded chDB.")
+@settings_options("data", "kafka", "clickhouse", "http", "topic_prefix", "log", long_running=True)
 def api(settings: Settings, with_load: bool) -> int:
     """Run the HTTP API until SIGTERM or Ctrl-C."""
     from dialfeed import serve  # noqa: PLC0415  see above

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -123,3 +124,26 @@ def _chunk(chunk: Mapping[str, Any]) -> RenderableType:
     if not rows:
         shown = Text(title)
     return Group(shown, Text(f"... and {hidden} more failed records", style="dim")) if hidden else shown
+
+
+def answer(facts: Mapping[str, Any], as_json: bool) -> None:
+    """Write names and values to stdout: as one JSON object, or for people."""
+    if as_json:
+        print_json(facts)
+    else:
+        show(render_facts(facts))
+
+
+def answer_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, *, empty: str) -> None:
+    """Write rows to stdout: as one JSON array, or as a table; people are told `empty` if there are none."""
+    if as_json:
+        print_json(rows)
+    else:
+        show(render_rows(rows, empty=empty))
+
+
+def rfc3339(ms: int | None) -> str | None:
+    """Return a time, ms since the epoch, in UTC to the second."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

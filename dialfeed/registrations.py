@@ -1,4 +1,4 @@
-"""New records of the registry, checked against what is registered already. Pure: state and time come in, a record goes out.
+"""New records of the registry, checked against what is registered already. Pure: the time comes in, a record goes out.
 
 Everything raises WrongUseError, which says what is wrong and what to do instead.
 """
@@ -50,7 +50,9 @@ def find_workspace(state: Registry, id_or_name: str) -> Workspace:
     named = [workspace for workspace in state.workspaces.values() if workspace.name == id_or_name]
     if len(named) > 1:
         ids = ", ".join(workspace.workspace_id for workspace in named)
-        raise WrongUseError(f"{len(named)} workspaces have the name {_quoted(id_or_name)}", f"Name it by its id: {ids}.")
+        raise WrongUseError(
+            f"{len(named)} workspaces have the name {_quoted(id_or_name)}", f"Give an id instead: {ids}."
+        )
     if not named:
         raise _missing("workspace", id_or_name, "dialfeed workspace list")
     return named[0]
@@ -76,7 +78,7 @@ def new_workspace(state: Registry, name: str, timezone: str | None, now_ms: int)
     name = _name(name)
     taken = [workspace.workspace_id for workspace in state.workspaces.values() if workspace.name == name]
     if taken:
-        raise WrongUseError(f"a workspace {_quoted(name)} is there already", f"Use it ({taken[0]}), or take another name.")
+        raise WrongUseError(f"a workspace {_quoted(name)} is there already", f"Use it (its id is {taken[0]}).")
     return Workspace(workspace_id=new_id(), name=name, timezone=_zone(timezone), created_at=now_ms)
 
 

@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from dialfeed.exits import UnreachableError
 from dialfeed.installation import find_kafka
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_topic import RegistryTopic, write
 from dialfeed.settings import Settings
+from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Publisher, TryAgainError
 from schemas.records import RegistryRecord
 from schemas.registry import Registry, RegistryReader
@@ -29,7 +31,7 @@ class RegistrySession:
 
     @property
     def state(self) -> Registry:
-        """What is registered, to the end that the topic had when the session began."""
+        """What is registered."""
         return self._reader.state
 
     async def write(self, record: RegistryRecord) -> None:
@@ -39,11 +41,34 @@ class RegistrySession:
 
 
 @asynccontextmanager
-async def registry_to_read(settings: Settings) -> AsyncIterator[Registry]:
-    """Yield the registry, read to its end; raise UnreachableError, TryAgainError or MustStopError."""
-    topic = RegistryTopic(find_kafka(settings))
-    await _in_time(topic.__aenter__())
+async def open_registry(settings: Settings) -> AsyncIterator[RegistrySession]:
+    """Yield the installation's registry, read to its end; raise UnreachableError or MustStopError."""
+    connection = find_kafka(settings)
+    reader = await _read(connection)
+    publisher = KafkaPublisher(connection)  # connects when it first publishes
     try:
-        yield topic.state
+        yield RegistrySession(publisher, reader)
     finally:
-        await topic.__aexit__(None, None, None)
+        await publisher.stop()
+        await reader.__aexit__(None, None, None)
+
+
+def now_ms() -> int:
+    """Return the time as the registry's records have it."""
+    return time.time_ns() // 1_000_000
+
+
+async def _read(connection: KafkaConnection) -> RegistryTopic:
+    try:
+        async with asyncio.timeout(CONNECT_WITHIN_SECONDS):
+            return await RegistryTopic(connection).__aenter__()
+    except (TimeoutError, TryAgainError) as error:
+        raise kafka_unreachable(connection) from error
+
+
+def kafka_unreachable(connection: KafkaConnection) -> UnreachableError:
+    """Return what to tell a person whose Kafka does not answer."""
+    return UnreachableError(
+        f"Kafka does not answer at {connection.bootstrap}",
+        "Start it (`dialfeed run`, or `dialfeed kafka`), or correct DIALFEED_KAFKA; `dialfeed doctor` looks further.",
+    )

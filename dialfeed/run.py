@@ -124,7 +124,7 @@ class _Installation:
                 raise _as_command_error(error) from None
 
     async def _stop(self) -> None:
-        """Stop the API first, so that what is in flight is still worked on, then workers, then Kafka: within ten seconds."""
+        """Stop the API first, so that what is in flight is worked on; then workers, then Kafka: all in ten seconds."""
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)

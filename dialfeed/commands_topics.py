@@ -1,0 +1,56 @@
+"""`dialfeed topics`: Kafka's topics against what they should be."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+import click
+
+from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
+from dialfeed.exits import ExitCode
+from dialfeed.installation import find_kafka
+from dialfeed.output import print_json, show, table
+from dialfeed.registry_session import kafka_unreachable
+from dialfeed.settings import Settings
+from dialfeed.topics_admin import TopicStatus, create_missing, describe
+from schemas.kafka_connection import KafkaConnection
+from schemas.messages import TryAgainError
+
+WITHIN_SECONDS = 60.0
+
+
+@click.command(
+    epilog=examples(
+        "dialfeed topics                   what is there, and what differs",
+        "dialfeed topics --create          create what is missing; what is there stays as it is",
+    )
+)
+@click.option("--create", is_flag=True, help="Create the topics that are missing.")
+@json_option
+@settings_options(*REGISTRY_SETTINGS)
+@asynchronous
+async def topics(settings: Settings, as_json: bool, create: bool) -> int:
+    """Show every topic with its settings against what it should be. Ends with 1 if some differ."""
+    connection = find_kafka(settings)
+    try:
+        async with asyncio.timeout(WITHIN_SECONDS):
+            statuses = await _statuses(connection, create)
+    except (TimeoutError, TryAgainError) as error:
+        raise kafka_unreachable(connection) from error
+    if as_json:
+        print_json([asdict(status) for status in statuses])
+    else:
+        show(table(("topic", "partitions", "ok", "differences"), [_row(status) for status in statuses]))
+    return ExitCode.DONE if all(status.ok for status in statuses) else ExitCode.SOME_FAILED
+
+
+async def _statuses(connection: KafkaConnection, create: bool) -> list[TopicStatus]:
+    if create:
+        for name in await create_missing(connection):
+            click.echo(f"created {name}", err=True)
+    return await describe(connection)
+
+
+def _row(status: TopicStatus) -> tuple[object, ...]:
+    return status.name, status.partitions, status.ok, "; ".join(status.differences)

@@ -1,0 +1,231 @@
+"""Files of records, whatever their form: a JSON array, the contract's whole body, or NDJSON (one record a line).
+
+The form is found by looking at the content. NDJSON is read line by line, however long the file; the two others are read
+whole, so that nothing is sent of a file that turns out broken. Records stay as they were written; none is decoded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import BinaryIO, Final
+
+import msgspec
+
+from dialfeed.exits import WrongUseError
+from schemas import json_scan
+from schemas.outcomes import Code, FieldError
+from schemas.submission_body import parse_body
+
+MAX_LINE_BYTES: Final = 32 * 1024 * 1024
+LINES_TRIED: Final = 20
+"""If none of the first lines is JSON, the file is something else."""
+TEXT_KEPT: Final = 1024
+MARKS: Final = ("_errors", "_index", "_submission", "_line", "_position")
+"""What is added to a rejected record; taken off again when it is sent again."""
+_BOM: Final = b"\xef\xbb\xbf"
+
+_value: Final = msgspec.json.Decoder(msgspec.Raw).decode
+_values: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One record as JSON text without line breaks, or, where `error` is there, a text that is none.
+
+    `place` is its line, from 1, in NDJSON; its index, from 0, elsewhere.
+    """
+
+    raw: bytes
+    place: int
+    error: FieldError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A file that can be read. `total` is None where only reading on would tell; `batch_id` is the body's, if any."""
+
+    records: Iterator[FileRecord]
+    lines: bool
+    total: int | None = None
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    text: bytes
+    too_long: bool = False
+
+
+def read_records(stream: BinaryIO) -> RecordFile:
+    """Return the file's records, read as they are taken; raise WrongUseError where it holds none."""
+    lines = (line for line in _lines(stream) if line.text.strip())
+    first = next(lines, None)
+    if first is None:
+        raise WrongUseError("the file is empty", "Give a JSON array, or one JSON object a line.")
+    match _form(first.text):
+        case "array":
+            return _array(b"".join([first.text, stream.read()]))
+        case "object":
+            return _object(b"".join([first.text, stream.read()]))
+        case _:
+            return RecordFile(_records(chain(_tried(first, lines), lines)), lines=True)
+
+
+def portions(records: Iterable[FileRecord], most_records: int, most_bytes: int) -> Iterator[list[FileRecord]]:
+    """Cut records into portions of at most so many records and so many bytes (a larger record goes alone)."""
+    portion: list[FileRecord] = []
+    size = 0
+    for record in records:
+        if portion and (len(portion) == most_records or size + len(record.raw) > most_bytes):
+            yield portion
+            portion, size = [], 0
+        portion.append(record)
+        size += len(record.raw) + 1
+    if portion:
+        yield portion
+
+
+def _form(first_line: bytes) -> str:
+    start = first_line.lstrip()[:1]
+    if start == b"[":
+        return "array"
+    if start != b"{":
+        return "lines"
+    try:
+        return "object" if {"call_data", "callData"} & _members(first_line).keys() else "lines"
+    except (msgspec.DecodeError, RecursionError) as error:  # an object that goes on below, or a line that is not JSON
+        return "object" if "truncated" in str(error) else "lines"
+
+
+def _lines(stream: BinaryIO) -> Iterator[_Line]:
+    number = 0
+    while text := stream.readline(MAX_LINE_BYTES):
+        number += 1
+        too_long = len(text) == MAX_LINE_BYTES and not text.endswith(b"\n")
+        piece = text
+        while too_long and piece and not piece.endswith(b"\n"):
+            piece = stream.readline(MAX_LINE_BYTES)
+        yield _Line(number, text.removeprefix(_BOM) if number == 1 else text, too_long)
+
+
+def _tried(first: _Line, lines: Iterator[_Line]) -> list[_Line]:
+    tried = [first]
+    while _why_no_value(tried[-1].text) is not None:
+        line = next(lines, None) if len(tried) < LINES_TRIED else None
+        if line is None:
+            raise WrongUseError(
+                "this is neither a JSON array nor NDJSON", "Give a JSON array in UTF-8, or one JSON object a line."
+            )
+        tried.append(line)
+    return tried
+
+
+def _records(lines: Iterable[_Line]) -> Iterator[FileRecord]:
+    for line in lines:
+        if line.too_long:
+            error = FieldError(Code.TOO_LARGE, "", f"the line is longer than {MAX_LINE_BYTES} bytes")
+            yield FileRecord(line.text[:TEXT_KEPT], line.number, error)
+        else:
+            yield _record(line.text.strip(), line.number)
+
+
+def _record(text: bytes, place: int) -> FileRecord:
+    reason = _why_no_value(text)
+    if reason is not None:
+        return FileRecord(text[:TEXT_KEPT], place, FieldError(Code.UNDECODABLE, "", f"not JSON: {reason}"))
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return FileRecord(text, place, FieldError(Code.INVALID_TEXT, "", "the text is not UTF-8"))
+    return FileRecord(_unmarked(text), place)
+
+
+def _why_no_value(text: bytes) -> str | None:
+    """Return why the text is not one JSON value; None if it is, or nearly: the API says better what is wrong."""
+    try:
+        _value(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return None if _nearly_a_value(text) else str(error).removeprefix("JSON is malformed: ")
+    return None
+
+
+def _nearly_a_value(text: bytes) -> bool:
+    """Whether a lenient reader finds one value: with NaN, a lone surrogate, or nested without end."""
+    array = f"[{text.decode('latin-1')}]"
+    try:
+        return len(list(islice(json_scan.elements(array, 0, len(array)), 2))) == 1
+    except json.JSONDecodeError:
+        return False
+
+
+def _unmarked(text: bytes) -> bytes:
+    if b'"_errors"' not in text or b'"_submission"' not in text:
+        return text
+    try:
+        members = _members(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return text
+    return msgspec.json.encode({name: value for name, value in members.items() if name not in MARKS})
+
+
+def _array(text: bytes) -> RecordFile:
+    records = _elements(text)
+    if not records:
+        raise WrongUseError("the array is empty", "Give at least one record.")
+    return _whole(records)
+
+
+def _elements(text: bytes) -> list[bytes]:
+    try:
+        return [bytes(raw) for raw in _values(text)]
+    except (msgspec.DecodeError, RecursionError):
+        return _scanned(text)
+
+
+def _scanned(text: bytes) -> list[bytes]:
+    """Do as `_elements` does where a value inside is not JSON but its end can be found."""
+    before = '{"":'
+    whole = before + text.decode("latin-1") + "}"  # positions stay byte positions
+    try:
+        spans = json_scan.members(whole) or {}
+        start, end = spans.get("", (0, 0))
+        if len(spans) != 1 or whole[len(before) : start].strip():
+            raise _broken("something follows the array")
+        return [whole[first:last].encode("latin-1") for first, last in json_scan.elements(whole, start, end)]
+    except json.JSONDecodeError as error:
+        raise _broken(f"{error.msg} at byte {min(error.pos - len(before), len(text))}") from None
+
+
+def _object(text: bytes) -> RecordFile:
+    """Read the contract's body, or a single record written over several lines."""
+    body = parse_body(text)
+    if not isinstance(body, FieldError):
+        return replace(_whole(body.records), batch_id=body.batch_id)
+    if body.code is Code.REQUIRED:  # an object, but without call_data
+        return _whole([text])
+    lines = (_Line(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
+    first = next(lines)
+    try:
+        return RecordFile(_records(chain(_tried(first, lines), lines)), lines=True)
+    except WrongUseError:
+        raise _broken(body.message) from None
+
+
+def _whole(raws: list[bytes]) -> RecordFile:
+    return RecordFile(
+        (_record(_on_one_line(raw), place) for place, raw in enumerate(raws)), lines=False, total=len(raws)
+    )
+
+
+def _on_one_line(raw: bytes) -> bytes:
+    """Line breaks stand between a record's parts only: inside a text JSON does not allow them."""
+    return raw.replace(b"\r", b" ").replace(b"\n", b" ").strip()
+
+
+def _broken(reason: str) -> WrongUseError:
+    return WrongUseError(f"the file cannot be read: {reason}", "Nothing was sent. Correct the file.")

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from fastavro.schema import fingerprint
+
+from schemas import codecs
+from schemas.codecs import UndecodableError, decode, decode_any, encode
+from schemas.records import Agent, AgentVersion, Batch, Chunk, Receipt, Record, SubmissionAccepted, Workspace
+from tests.support.samples import chunk
+
+EXAMPLES: list[Record] = [
+    chunk({"a": 1}, b"\xff not json", report_partition=4, rejected_code="undecodable"),
+    Receipt(
+        submission_id="s",
+        workspace_id="w",
+        batch_id=None,
+        first_index=1000,
+        size=2,
+        total=1002,
+        added=1,
+        failed=1,
+        accepted_at=1_700_000_000_000,
+        call_ids=bytes(range(16)),
+    ),
+    SubmissionAccepted(submission_id="s", workspace_id="w", batch_id="b", total=3, accepted_at=1),
+    Workspace(workspace_id="w", name="Ünïcode", timezone="Europe/Berlin", created_at=1),
+    Agent(
+        agent_id="a",
+        workspace_id="w",
+        name="n",
+        versions=[AgentVersion(version=1, schema="{}", created_at=1)],
+        created_at=1,
+    ),
+    Batch(batch_id="b", workspace_id="w", name="n", phone_ids=["p"], allowed_days=[0, 6], created_at=1),
+]
+NAMES = [type(example).__name__ for example in EXAMPLES]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
+def test_a_record_comes_back_as_it_was(example: Record) -> None:
+    assert decode_any(encode(example)) == example
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
+def test_a_record_cut_at_any_byte_is_undecodable(example: Record) -> None:
+    whole = encode(example)
+    for cut_at in range(len(whole)):
+        with pytest.raises(UndecodableError):
+            decode_any(whole[:cut_at])
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
+def test_bytes_that_follow_a_record_are_refused(example: Record) -> None:
+    with pytest.raises(UndecodableError, match="bytes follow"):
+        decode_any(encode(example) + b"\0")
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{}", b"\xc3\x01", b"\xc3\x01" + bytes(8) + b"x"])
+def test_what_is_not_ours_is_undecodable(value: bytes | None) -> None:
+    with pytest.raises(UndecodableError):
+        decode_any(value)
+
+
+def test_another_kind_than_asked_for_is_undecodable() -> None:
+    with pytest.raises(UndecodableError, match="Workspace, not a Chunk"):
+        decode(encode(EXAMPLES[3]), Chunk)
+
+
+def test_the_prefix_is_single_object_encoding() -> None:
+    """The fingerprint of `"null"` is a test vector of the Avro specification's own suite."""
+
+    assert fingerprint('"null"', "CRC-64-AVRO") == "8a8f25cce724dd63"
+    assert encode(EXAMPLES[3])[:2] == b"\xc3\x01"
+
+
+def test_every_wire_record_has_a_schema_with_the_same_fields() -> None:
+    for kind, codec in codecs._codecs().items():
+        assert [field["name"] for field in codec.schema["fields"]] == list(kind.__struct_encode_fields__), kind
