@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from schemas.messages import MustStopError, TryAgainError
 from schemas.topics import TOPICS, Topic
 
 MOST_REPLICAS: Final = 3
+LED_WITHIN_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ async def create_missing(connection: KafkaConnection) -> list[str]:
         missing = [_new(topic, connection, replicas) for topic in TOPICS if connection.topic(topic.name) not in present]
         if missing:
             _check(await admin.create_topics(missing))
+            await _until_led(admin, [topic.name for topic in missing])
     return [topic.name for topic in missing]
 
 
@@ -68,6 +71,21 @@ def _check(answer: Any) -> None:
         if code not in (0, TopicAlreadyExistsError.errno):
             reason = (text[0] if text else None) or for_code(code).__name__
             raise MustStopError(f"Kafka does not create the topic {name}: {reason}")
+
+
+async def _until_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """Return once every partition has a leader: a client that asks sooner is told that there is no such topic."""
+    try:
+        async with asyncio.timeout(LED_WITHIN_SECONDS):
+            while not all(map(_is_led, await admin.describe_topics(names))):  # noqa: ASYNC110  # Kafka has no event for it
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise TryAgainError("Kafka has made the topics, but their partitions have no leader yet") from None
+
+
+def _is_led(topic: dict[str, Any]) -> bool:
+    partitions = topic["partitions"]
+    return topic["error_code"] == 0 and bool(partitions) and all(one["leader"] >= 0 for one in partitions)
 
 
 def _status(topic: Topic, name: str, partitions: int, settings: dict[str, str]) -> TopicStatus:
