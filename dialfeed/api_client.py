@@ -130,9 +130,7 @@ class ApiClient:
         await self._client.aclose()
 
     async def submit(self, batch_id: str, records: Sequence[bytes]) -> Outcome:
-        """Send records and return what became of them; raise WrongUseError, UnreachableError or
-        UnknownOutcomeError.
-        """
+        """Send records and return what became of them; raise WrongUseError, UnreachableError."""
         body = b'{"batchId":%b,"call_data":[%b]}' % (msgspec.json.encode(batch_id), b",".join(records))
         response, repeated = await self._post(body)
         if response.status_code == _TOO_LARGE:
@@ -142,7 +140,7 @@ class ApiClient:
             raise _refusal(response)
         if response.status_code == httpx.codes.ACCEPTED:
             data = await self._followed(data.submission_id, len(records))
-        return _outcome(data, repeated)
+        return _outcome(data, len(records), repeated)
 
     async def require(self) -> None:
         """Return if the API answers at all; raise UnreachableError at once."""
@@ -229,13 +227,14 @@ def _data(response: httpx.Response) -> ReportData:
         return ReportData()
 
 
-def _outcome(data: ReportData, repeated: int) -> Outcome:
+def _outcome(data: ReportData, total: int, repeated: int) -> Outcome:
+    failed = sum(chunk.failed for chunk in data.failed_chunks)
     shown = [record for chunk in data.failed_chunks for record in chunk.records]
     return Outcome(
         submission_ids=[data.submission_id],
         added=data.added,
-        failed=sum(chunk.failed for chunk in data.failed_chunks),
-        pending=0 if data.complete else data.pending,
+        failed=failed,
+        pending=0 if data.complete else total - data.added - failed,
         repeated=repeated,
         rejections={one.index: Rejection(one.errors, data.submission_id, one.index) for one in shown},
     )

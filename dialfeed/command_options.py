@@ -41,10 +41,18 @@ def settings_options(
             _warn_of_unknown()
             return command(settings, *args, **kwargs)
 
-        wrapped: Callable[..., R] = with_settings
+        return options_of(*names)(with_settings)
+
+    return decorate
+
+
+def options_of(*names: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a command the options of these settings, to read for itself."""
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
         for name in reversed(names):
-            wrapped = _option(name)(wrapped)
-        return wrapped
+            command = _option(name)(command)
+        return command
 
     return decorate
 

@@ -13,7 +13,7 @@ from dialfeed.registry_session import now_ms, open_registry
 from dialfeed.settings import Settings
 from schemas.records import Batch
 
-MOST_RETRIES = 100
+MOST_RETRIES = 10
 MOST_SECONDS = 7 * 24 * 60 * 60
 
 

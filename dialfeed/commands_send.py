@@ -58,7 +58,7 @@ MOST_IN_A_REQUEST = 100_000
 @click.argument("file", metavar="FILE")
 @json_option
 @settings_options(*CLIENT_SETTINGS)
-def send(settings: Settings, file: str, rejected: Path | None, as_json: bool, **given: Any) -> int:
+def send(settings: Settings, /, file: str, rejected: Path | None, as_json: bool, **given: Any) -> int:
     """Send FILE, a JSON array or one JSON object a line (- is stdin), and wait until every record is accounted for.
 
     Rejected records go to FILE.rejected.ndjson as they were sent, with their errors: correct them and send that file.
@@ -96,7 +96,7 @@ def _opened(file: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        stream = Path(file).open("rb")
+        stream = Path(file).open("rb")  # noqa: SIM115  closed below; only opening it is the caller's mistake
     except OSError as error:
         raise WrongUseError(f"{file} cannot be read: {error.strerror}", "Name another file.") from None
     with stream:

@@ -32,7 +32,10 @@ _Owned = TypeVar("_Owned", Agent, CallingNumber, Batch, ApiKey)
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What a new batch is made of; `calling_hours` as `09:00-18:00`, `days` as names or numbers (0 is Sunday)."""
+    """What a new batch is made of.
+
+    `calling_hours` as `09:00-18:00`, an end before the start is past midnight; `days` as names or numbers, 0 is Sunday.
+    """
 
     name: str
     phone_ids: Sequence[str]
@@ -195,10 +198,8 @@ def _hours(text: str | None) -> tuple[str | None, str | None]:
     if text is None:
         return None, None
     match = _HOURS.fullmatch(text)
-    if match is None or match[1] >= match[2]:
-        raise WrongUseError(
-            f"calling hours {_quoted(text)} cannot be used", "Give start and end, as in 09:00-18:00; the end is later."
-        )
+    if match is None or match[1] == match[2]:
+        raise WrongUseError(f"calling hours {_quoted(text)} cannot be used", "Give two times, as in 09:00-18:00.")
     return match[1], match[2]
 
 

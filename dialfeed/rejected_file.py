@@ -30,20 +30,24 @@ def unreadable(raw: bytes, marks: dict[str, Any]) -> bytes:
 
 
 class RejectedFile:
-    """Opened at once, so that a place that cannot be written is told before anything is sent; removed if empty."""
+    """Written beside its place, and put there at the end unless it is empty: an older one stays until then.
+
+    Opened at once, so that a place that cannot be written is told before anything is sent.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
+        self._part = path.with_name(f"{path.name}.part")
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
         try:
-            self._file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            self._file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
         except OSError as error:
             raise WrongUseError(
-                f"the file for rejected records cannot be written: {self.path}: {error.strerror}",
-                "Name another one with --rejected.",
+                f"the file for rejected records cannot be written: {self._part}: {error.strerror}",
+                "Name another place with --rejected.",
             ) from None
         return self
 
@@ -52,13 +56,14 @@ class RejectedFile:
     ) -> None:
         assert self._file is not None
         self._file.close()
-        if not self.count:
-            self.path.unlink(missing_ok=True)
+        if self.count:
+            self._part.replace(self.path)
+        else:
+            self._part.unlink(missing_ok=True)
 
     def add(self, record: FileRecord, errors: Sequence[Error], marks: dict[str, Any]) -> None:
         """Write one record; `marks` says where it comes from."""
         assert self._file is not None
-        marks = {"_errors": errors, **marks}
         write = unreadable if record.error is not None else marked
-        self._file.write(write(record.raw, marks) + b"\n")
+        self._file.write(write(record.raw, {"_errors": errors, **marks}) + b"\n")
         self.count += 1

@@ -29,9 +29,9 @@ from dialfeed.worker import in_order
 log = structlog.get_logger(__name__)
 
 READY_WITHIN_SECONDS: Final = 90.0
-STOP_API_WITHIN_SECONDS: Final = 5.0
-STOP_WORKER_WITHIN_SECONDS: Final = 2.5
-STOP_KAFKA_WITHIN_SECONDS: Final = 2.0
+STOP_API_WITHIN_SECONDS: Final = 6.0
+STOP_WORKER_WITHIN_SECONDS: Final = 2.0
+STOP_KAFKA_WITHIN_SECONDS: Final = 1.5
 
 
 def run(settings: Settings, *, sample: bool, workers: int) -> int:

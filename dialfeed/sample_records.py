@@ -45,7 +45,7 @@ _LANGUAGES: Final = ("en", "es", "fr", "hi")
 _NUMBERS: Final[tuple[Callable[[int], str], ...]] = (
     lambda i: f"1212555{i % 10_000:04d}",
     lambda i: f"+1 (312) 555-{i % 10_000:04d}",
-    lambda i: f"+447700900{i % 1000:03d}",
+    lambda i: f"+447700900{i // 5:03d}",
     lambda i: f"+6140000{i % 10_000:04d}",
     lambda i: f"0091 98765 {i % 100_000:05d}",
 )

@@ -8,10 +8,6 @@ from typing import Final
 MASK: Final = "***"
 
 _SERVER: Final = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[^\s,:/@]+):(?P<port>[0-9]{1,5})")
-_CLICKHOUSE: Final = re.compile(
-    r"clickhouses?://(?:[^\s/@]+@)?(?:\[[0-9A-Fa-f:]+\]|[^\s/:@]+)(?::[0-9]{1,5})?(?:/\w*)?(?:\?\S*)?"
-)
-_CHDB: Final = re.compile(r"chdb:///.+")
 _TOPIC_TEXT: Final = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _PASSWORD_PARAMETER: Final = re.compile(r"(password=)[^&]*", re.IGNORECASE)
 _MAX_PORT: Final = 65_535
@@ -21,11 +17,6 @@ def is_server(text: str, lowest: int) -> bool:
     """Whether the text is host:port, with a port of at least `lowest`."""
     match = _SERVER.fullmatch(text)
     return match is not None and lowest <= int(match["port"]) <= _MAX_PORT
-
-
-def is_store(text: str) -> bool:
-    """Whether the text is the address of a ClickHouse server or of an embedded one."""
-    return _CLICKHOUSE.fullmatch(text) is not None or _CHDB.fullmatch(text) is not None
 
 
 def is_topic_text(text: str) -> bool:

@@ -18,8 +18,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dialfeed.exits import WrongUseError
 from dialfeed.plain_text import one_line
-from dialfeed.setting_forms import MASK, is_server, is_store, is_topic_text, mask_password
+from dialfeed.setting_forms import MASK, is_server, is_topic_text, mask_password
 from schemas.kafka_connection import KafkaConnection
+from sinks import clickhouse_url
 
 PREFIX: Final = "DIALFEED_"
 ENV_FILE: Final = ".env"
@@ -207,6 +208,11 @@ class Settings(BaseSettings):
             ca_file=str(self.kafka_ca_file) if self.kafka_ca_file else None,
         )
 
+    def environment(self) -> dict[str, str]:
+        """Return what was set, however it was, as the variables that set it again: for our own child processes."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return {PREFIX + name.upper(): _plain(value) for name, value in given.items() if value is not None}
+
     @field_validator("data", mode="before")
     @classmethod
     def _data_folder(cls, value: object) -> object:
@@ -263,7 +269,8 @@ class Settings(BaseSettings):
     @field_validator("clickhouse")
     @classmethod
     def _store_url(cls, value: str | None) -> str | None:
-        _require(value is None or is_store(value))
+        if value is not None:
+            clickhouse_url.parse(value)  # raises ValueError
         return value
 
     @field_validator("http")
@@ -271,6 +278,10 @@ class Settings(BaseSettings):
     def _listen_address(cls, value: str) -> str:
         _require(is_server(value, lowest=0))
         return value
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def _require(kept: bool) -> None:

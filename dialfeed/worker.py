@@ -67,6 +67,7 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         watch = asyncio.create_task(_watch(app, kafka, steps), name="liveness")
         await _first_of(stop.wait(), app.wait_until_stopped())
         watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
         if not stop.is_set():
             app.end_process()
         await _stop(app)
@@ -91,19 +92,22 @@ async def _stop(app: FailStopApp) -> None:
 async def _watch(app: FailStopApp, kafka: KafkaConnection, steps: Steps) -> None:
     liveness = Liveness()
     probe = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, isolation_level="read_committed")
-    await probe.start()
-    while True:
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
-        seen = Sighting(
-            at=time.monotonic(),
-            crashed=bool(app.crashed),
-            busy=bool(steps.at_work),
-            received=int(app.monitor.messages_received_total),
-            lag=await _lag(app, probe),
-        )
-        if reason := liveness.stalled(seen):
-            log.critical("worker_stalled", reason=reason)
-            app.end_process()
+    async with probe:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            if reason := liveness.stalled(await _look(app, probe, steps)):
+                log.critical("worker_stalled", reason=reason)
+                app.end_process()
+
+
+async def _look(app: FailStopApp, probe: AIOKafkaConsumer, steps: Steps) -> Sighting:
+    return Sighting(
+        at=time.monotonic(),
+        crashed=bool(app.crashed),
+        busy=bool(steps.at_work),
+        received=int(app.monitor.messages_received_total),
+        lag=await _lag(app, probe),
+    )
 
 
 async def _lag(app: FailStopApp, probe: AIOKafkaConsumer) -> int | None:

@@ -9,6 +9,9 @@ from typing import Final
 MAX_MESSAGE_BYTES: Final = 40 * 1024 * 1024
 """Room for a body of 32 MiB that is a single record: even that is kept, untouched, as a dead letter."""
 
+WORKER_GROUP: Final = "worker"
+"""The consumer group of the Faust app: known to those who ask Kafka whether workers run."""
+
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _LARGE: Final = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 

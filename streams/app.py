@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import traceback
@@ -15,13 +16,12 @@ from faust.auth import SASLCredentials, SSLCredentials
 
 from schemas.kafka_connection import GROUP_SESSION_MS, KafkaConnection
 from schemas.messages import WorldError
-from schemas.topics import MAX_MESSAGE_BYTES
+from schemas.topics import MAX_MESSAGE_BYTES, WORKER_GROUP
 from streams.agents import Steps, register
 from streams.safe_consumer import SafeTransport, leave_group
 
 log = structlog.get_logger(__name__)
 
-GROUP: Final = "worker"
 EXIT_STOPPED: Final = 70
 """The process stopped by itself to lose nothing (EX_SOFTWARE of sysexits.h)."""
 
@@ -42,6 +42,7 @@ class FailStopApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
     """A Faust app that ends its process when an agent fails, before Faust can acknowledge the event."""
 
     prefix: str = ""
+    logger = logging.getLogger("faust.app")  # else Faust logs under our module's name
 
     def _new_transport(self) -> SafeTransport:
         return SafeTransport(self.conf.broker_consumer, self)
@@ -76,7 +77,7 @@ def build_app(settings: StreamSettings, steps: Steps) -> FailStopApp:
 def _options(settings: StreamSettings) -> dict[str, Any]:
     session = GROUP_SESSION_MS / 1000
     return {
-        "id": settings.kafka.topic(GROUP),
+        "id": settings.kafka.topic(WORKER_GROUP),
         "broker": [f"kafka://{server}" for server in settings.kafka.bootstrap.split(",")],
         "broker_credentials": _credentials(settings.kafka),
         "datadir": settings.data,

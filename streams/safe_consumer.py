@@ -6,6 +6,7 @@ Each override names what it cures. They use private hooks: `tests/faults` fails 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Final
 
 import faust
@@ -23,6 +24,8 @@ _SHARE_OF_REBALANCE: Final = 0.5
 class SafeConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped here
     """Reads committed messages only; Faust offers that with its transactions alone."""
 
+    logger = logging.getLogger("faust.consumer")
+
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001  # no setting reaches it
@@ -31,6 +34,8 @@ class SafeConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  
 
 class SafeConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped here
     """Commits exactly what has been acknowledged in order, and before partitions are given away."""
+
+    logger = logging.getLogger("faust.consumer")
 
     def _new_consumer_thread(self) -> SafeConsumerThread:
         return SafeConsumerThread(self, loop=self.loop, beacon=self.beacon)

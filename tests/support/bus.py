@@ -20,6 +20,7 @@ from dialfeed.bound_child import bound
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_topic import RegistryTopic, write
 from dialfeed.topics_admin import create_missing
+from schemas.dead_letters import DeadLetter, from_message
 from schemas.identity import hash_api_key
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message
@@ -77,6 +78,16 @@ class Bus:
                 for messages in (await consumer.getmany(timeout_ms=200)).values():
                     found.extend(messages)
         return found
+
+    async def dead_letters(self, submission_id: str, count: int) -> list[DeadLetter]:
+        """Return a submission's dead letters once there are so many."""
+        key = submission_id.encode()
+
+        def ours(messages: list[Any]) -> list[DeadLetter]:
+            letters = (from_message(message.value, message.headers) for message in messages if message.key == key)
+            return [letter for letter in letters if letter is not None]
+
+        return ours(await self.read(TopicName.DEAD_LETTER, lambda found: len(ours(found)) >= count))
 
     async def committed(self, group: str, topic: TopicName) -> int:
         """Return how many messages of a topic a group has committed."""

@@ -1,0 +1,169 @@
+"""`dialfeed api` and `dialfeed load`: the edge, the sink, or both in one process, wired and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Final, Protocol
+
+import structlog
+import uvloop
+
+from dialfeed.exits import WrongUseError
+from dialfeed.kafka_publisher import KafkaPublisher
+from dialfeed.registry_topic import RegistryTopic
+from dialfeed.settings import Settings
+from dialfeed.topics_admin import require_topics
+from dialfeed.worker import in_order
+from dialfeed.worker_group import WorkerGroup
+from ingest_api.app import create_app
+from ingest_api.edge import Check
+from ingest_api.receipts import ReceiptConsumer
+from ingest_api.server import listen, serve
+from ingest_api.settings import EdgeSettings
+from schemas.kafka_connection import KafkaConnection
+from schemas.messages import Publisher
+from sinks.archive import Archive
+from sinks.clickhouse import ClickHouse, connect
+from sinks.load import Load
+from streams.timezones import zone_names
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS: Final = 3.0
+CUT_OFF_SECONDS: Final = 4.0
+
+
+def serve_api(settings: Settings, *, with_load: bool) -> int:
+    """Run the API, and the sink in the same process if asked for, until SIGTERM or Ctrl-C; return the exit code."""
+    if settings.embedded and not with_load:
+        raise WrongUseError(
+            "embedded ClickHouse (chDB) can be opened by one process only, so API and sink have to share it",
+            "Use `dialfeed api --with-load`, or set DIALFEED_CLICKHOUSE to a server.",
+        )
+    return uvloop.run(in_order(lambda stop: _api(settings, stop, with_load=with_load)))
+
+
+def serve_load(settings: Settings) -> int:
+    """Run the sink until SIGTERM or Ctrl-C; return the exit code."""
+    if settings.embedded:
+        raise WrongUseError(
+            "embedded ClickHouse (chDB) can be opened by one process only, so API and sink have to share it",
+            "Use `dialfeed api --with-load`, or set DIALFEED_CLICKHOUSE to a server.",
+        )
+    return uvloop.run(in_order(lambda stop: _load(settings, stop)))
+
+
+async def _load(settings: Settings, stop: asyncio.Event) -> None:
+    kafka = settings.kafka_connection()
+    await require_topics(kafka)
+    async with (
+        _store(settings) as clickhouse,
+        KafkaPublisher(kafka) as publisher,
+        _running(_sink(kafka, clickhouse, publisher)) as running,
+    ):
+        log.info("load_ready")
+        await _until(stop, running)
+
+
+async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> None:
+    kafka = settings.kafka_connection()
+    await require_topics(kafka)
+    async with AsyncExitStack() as stack:
+        clickhouse = await stack.enter_async_context(_store(settings))
+        publisher = await stack.enter_async_context(KafkaPublisher(kafka))
+        registry = await stack.enter_async_context(RegistryTopic(kafka))
+        workers = await stack.enter_async_context(WorkerGroup(kafka))
+        receipts = ReceiptConsumer(kafka)
+        following = asyncio.create_task(receipts.run(), name="receipts")
+        stack.callback(following.cancel)
+        sink = _sink(kafka, clickhouse, publisher) if with_load else ()
+        running = await stack.enter_async_context(_running(sink))
+        edge = edge_settings(settings)
+        app = create_app(
+            edge,
+            registry=registry,
+            publisher=publisher,
+            store=clickhouse,
+            receipts=receipts,
+            known_timezone=zone_names().__contains__,
+            checks=_checks(publisher, registry, workers, clickhouse),
+        )
+        ended = asyncio.Event()
+        serving = asyncio.create_task(serve(app, listen(edge), stop=ended, started=lambda: log.info("api_ready")))
+        try:
+            await _until(stop, [*running, serving])
+        finally:
+            ended.set()
+            await serving
+
+
+def edge_settings(settings: Settings) -> EdgeSettings:
+    """Return what the edge is started with."""
+    host, port = settings.http_address
+    return EdgeSettings(
+        host=host,
+        port=port,
+        body_limit_bytes=settings.max_body_bytes,
+        wait_seconds=settings.wait_seconds,
+        max_waiting=settings.max_waiting,
+        drain_seconds=DRAIN_SECONDS,
+        stop_seconds=CUT_OFF_SECONDS,
+    )
+
+
+def _checks(
+    publisher: Publisher, registry: RegistryTopic, workers: WorkerGroup, clickhouse: ClickHouse
+) -> dict[str, Check]:
+    return {
+        "kafka": publisher.ready,
+        "registry": registry.refresh,
+        "workers": workers.check,
+        "clickhouse": clickhouse.writable,
+    }
+
+
+class _Runner(Protocol):
+    """A consumer of the sink."""
+
+    async def run(self) -> None: ...
+
+    async def stop(self) -> bool: ...
+
+
+def _sink(kafka: KafkaConnection, clickhouse: ClickHouse, publisher: Publisher) -> tuple[_Runner, ...]:
+    return Load(kafka, clickhouse, publisher, app_version=version("dialfeed")), Archive(kafka, clickhouse)
+
+
+@asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[ClickHouse]:
+    clickhouse = connect(settings.clickhouse_url)
+    try:
+        await clickhouse.migrate()
+        yield clickhouse
+    finally:
+        await clickhouse.close()
+
+
+@asynccontextmanager
+async def _running(runners: Iterable[_Runner]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run consumers as tasks; at the end let each finish and commit what it is writing."""
+    started = [(runner, asyncio.create_task(runner.run(), name=type(runner).__name__)) for runner in runners]
+    try:
+        yield [task for _, task in started]
+    finally:
+        await asyncio.gather(*(runner.stop() for runner, _ in started))
+        for _, task in started:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in started), return_exceptions=True)
+
+
+async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Return when asked to stop; raise what ended a task before."""
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for task in done - {stopping}:
+        await task
