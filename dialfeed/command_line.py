@@ -120,7 +120,7 @@ def _explain(error: Exception) -> ExitCode:
             remedy = "Try again, or look for the cause with `dialfeed doctor`."
             return _tell(str(error), remedy, ExitCode.UNREACHABLE)
         case MustStopError():
-            return _tell(str(error), "Then start it again.", ExitCode.STOPPED)
+            return _tell(str(error), "Then try again.", ExitCode.STOPPED)
     traceback.print_exception(error)
     return _tell("this is a fault of dialfeed's", "Please report it with the lines above.", ExitCode.STOPPED)
 

@@ -17,7 +17,8 @@ from dialfeed.doctor import Check, examine
 from dialfeed.exits import ExitCode
 from dialfeed.output import print_json
 from dialfeed.plain_text import one_line
-from dialfeed.settings import Settings, SettingsError, load_settings
+from dialfeed.setting_problems import SettingsError
+from dialfeed.settings import Settings, load_settings
 from dialfeed.settings_table import unknown_variables
 
 NAMES = ("data", "kafka", "clickhouse", "http", "topic_prefix", "log")

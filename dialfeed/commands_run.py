@@ -25,9 +25,9 @@ def run(settings: Settings, sample: bool) -> int:
 
     Other commands find it through run.json in the data folder. Ctrl-C or SIGTERM ends it in order.
     """
-    from dialfeed import run as everything  # noqa: PLC0415  see above
+    from dialfeed.run import run as run_everything  # noqa: PLC0415  see above
 
-    return everything.run(settings, sample=sample, workers=settings.workers)
+    return run_everything(settings, sample=sample, workers=settings.workers)
 
 
 @click.command(
@@ -40,9 +40,9 @@ def run(settings: Settings, sample: bool) -> int:
 @settings_options("data", "kafka", "clickhouse", "http", "topic_prefix", "log", long_running=True)
 def api(settings: Settings, with_load: bool) -> int:
     """Run the HTTP API until SIGTERM or Ctrl-C."""
-    from dialfeed import serve  # noqa: PLC0415  see above
+    from dialfeed.serve import serve_api  # noqa: PLC0415  see above
 
-    return serve.serve_api(settings, with_load=with_load)
+    return serve_api(settings, with_load=with_load)
 
 
 @click.command(epilog=examples("dialfeed worker --kafka kafka:9092    as often as needed; Kafka spreads the work"))
@@ -60,9 +60,9 @@ def worker(settings: Settings) -> int:
 @settings_options("data", "kafka", "clickhouse", "topic_prefix", "log", long_running=True)
 def load(settings: Settings) -> int:
     """Run the sink until SIGTERM or Ctrl-C: it writes checked records into ClickHouse and sends receipts."""
-    from dialfeed import serve  # noqa: PLC0415  see above
+    from dialfeed.serve import serve_load  # noqa: PLC0415  see above
 
-    return serve.serve_load(settings)
+    return serve_load(settings)
 
 
 @click.command(epilog=examples("dialfeed kafka                  in one terminal, `dialfeed run` in another"))

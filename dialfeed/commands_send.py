@@ -26,6 +26,7 @@ from dialfeed.settings import Settings
 
 STDIN = "-"
 MOST_IN_A_REQUEST = 100_000
+IDS_SHOWN = 5
 
 
 @click.command(
@@ -134,7 +135,13 @@ def _answer(totals: Totals, written: int, rejected_file: str | None, seconds: fl
     if not as_json:
         quiet = ("unreadable", "pending", "requestsRepeated", "unknown", "rejectedFile", "notInRejectedFile")
         facts = {name: value for name, value in facts.items() if value or name not in quiet}
+        facts["submissionIds"] = _some(totals.submission_ids)
     answer(facts, as_json)
+
+
+def _some(submission_ids: list[str]) -> list[str]:
+    left_out = len(submission_ids) - IDS_SHOWN
+    return submission_ids if left_out <= 0 else [*submission_ids[:IDS_SHOWN], f"and {left_out} more (--json has all)"]
 
 
 def _ended(totals: Totals, *, lines: bool) -> int:

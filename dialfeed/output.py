@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,9 +30,13 @@ def print_json(document: Any) -> None:
 
 def show(renderable: RenderableType) -> None:
     """Write something for people to stdout."""
-    on_terminal = sys.stdout.isatty()
-    console = Console(file=sys.stdout, width=None if on_terminal else WIDE, highlight=False)
-    console.print(renderable, crop=on_terminal)
+    if sys.stdout.isatty():
+        Console(file=sys.stdout, highlight=False).print(renderable)
+        return
+    console = Console(file=io.StringIO(), width=WIDE, highlight=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def cell(value: object) -> Text:
@@ -55,9 +60,9 @@ def render_rows(rows: Sequence[Mapping[str, Any]], *, empty: str = "nothing to s
     return table(columns, ([row.get(column) for column in columns] for row in rows))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Return a table; `columns` are shown as they are."""
-    made = Table(box=SIMPLE_HEAD, title=None if title is None else Text(title), title_justify="left", pad_edge=False)
+    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
         made.add_column(Text(column), overflow="fold")
     for row in rows:
@@ -85,7 +90,8 @@ def render_report(data: Mapping[str, Any]) -> RenderableType:
 
 def _counts(data: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) -> RenderableType:
     failed = data.get("failed", sum(chunk.get("failed", 0) for chunk in chunks))
-    counts = {"added": (data.get("added"), "green"), "failed": (failed, "red")}
+    added = data.get("added", 0 if chunks else None)  # a 400 has none; a 202 does not know
+    counts = {"added": (added, "green"), "failed": (failed, "red")}
     counts |= {"superseded": (data.get("superseded"), "yellow"), "pending": (data.get("pending"), "yellow")}
     line = Text(f"Submission {one_line(str(data.get('submissionId', '?')))}: ", style="bold")
     shown = [(name, count, style) for name, (count, style) in counts.items() if count or name == "added"]
@@ -108,7 +114,7 @@ def _by_code(chunks: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
     counted = Counter((error["code"], error["path"]) for error in errors)
     example = {(error["code"], error["path"]): error["message"] for error in reversed(errors)}
     rows = [(count, code, path, example[code, path]) for (code, path), count in counted.most_common()]
-    return [table(("errors", "code", "path", "message"), rows, title="What is wrong")]
+    return [Text("\nWhat is wrong", style="bold"), table(("errors", "code", "path", "message"), rows)]
 
 
 def _chunk(chunk: Mapping[str, Any]) -> RenderableType:
@@ -118,12 +124,20 @@ def _chunk(chunk: Mapping[str, Any]) -> RenderableType:
         for record in records[:MOST_ROWS]
         for error in record["errors"]
     ]
-    hidden = max(0, len(records) - MOST_ROWS) + chunk.get("recordsOmitted", 0)
-    title = f"Chunk {chunk['chunkNum']}: {one_line(str(chunk['error']))}"
-    shown: RenderableType = table(("index", "number", "path", "code", "message"), rows, title=title)
-    if not rows:
-        shown = Text(title)
-    return Group(shown, Text(f"... and {hidden} more failed records", style="dim")) if hidden else shown
+    parts: list[RenderableType] = [Text(f"\nChunk {chunk['chunkNum']}: {_chunk_counts(chunk)}", style="bold")]
+    if rows:
+        parts.append(table(("index", "number", "path", "code", "message"), rows))
+    if hidden := max(0, len(records) - MOST_ROWS) + chunk.get("recordsOmitted", 0):
+        parts.append(Text(f"... and {hidden} more failed records", style="dim"))
+    return Group(*parts)
+
+
+def _chunk_counts(chunk: Mapping[str, Any]) -> str:
+    """Return the counts of a chunk; the sentence it brings where it has none."""
+    if "size" not in chunk or "firstIndex" not in chunk:
+        return one_line(str(chunk.get("error", "")))
+    first, last = chunk["firstIndex"], chunk["firstIndex"] + chunk["size"] - 1
+    return f"{chunk['failed']} of records {first} to {last} failed"
 
 
 def answer(facts: Mapping[str, Any], as_json: bool) -> None:

@@ -17,7 +17,7 @@ import httpx
 import structlog
 
 from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseError
-from dialfeed.installation import RunFile, remove_run_file, write_run_file
+from dialfeed.installation import RunFile, api_url, remove_run_file, write_run_file
 from dialfeed.ownership import own
 from dialfeed.sample import show_sample
 from dialfeed.setting_forms import mask_password
@@ -70,9 +70,9 @@ class _Installation:
     async def _serve(self, *, sample: bool) -> None:
         bootstrap = await self._kafka()
         await create_missing(self._settings.kafka_connection(bootstrap))
-        address = _free_address(self._settings)
-        url = f"http://{address}"
-        environment = self._environment(bootstrap, address)
+        host, port = _free_address(self._settings)
+        url = api_url(host, port)
+        environment = self._environment(bootstrap, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         await self._start(_child("API and sink", ["api", "--with-load"], environment), STOP_API_WITHIN_SECONDS)
         for number in range(1, self._workers + 1):
             await self._start(_child(f"worker {number}", ["worker"], environment), STOP_WORKER_WITHIN_SECONDS)
@@ -93,11 +93,15 @@ class _Installation:
         return broker.bootstrap
 
     def _environment(self, bootstrap: str, address: str) -> dict[str, str]:
-        return os.environ | {
-            "DIALFEED_DATA": str(self._settings.data),
-            "DIALFEED_KAFKA": bootstrap,
-            "DIALFEED_HTTP": address,
-        }
+        return (
+            os.environ
+            | self._settings.environment()
+            | {
+                "DIALFEED_DATA": str(self._settings.data),
+                "DIALFEED_KAFKA": bootstrap,
+                "DIALFEED_HTTP": address,
+            }
+        )
 
     async def _start(self, part: Part, stop_within: float) -> None:
         self._parts.append((part, stop_within))
@@ -145,11 +149,11 @@ def _child(name: str, arguments: list[str], environment: dict[str, str]) -> Chil
     return ChildProcess(name, [sys.executable, "-m", "dialfeed", *arguments], environment)
 
 
-def _free_address(settings: Settings) -> str:
+def _free_address(settings: Settings) -> tuple[str, int]:
     """Return the address that is set; a free one where none is set and the default is taken."""
     host, port = settings.http_address
     if "http" in settings.model_fields_set and port:
-        return settings.http
+        return host, port
     for candidate in (port, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -160,7 +164,7 @@ def _free_address(settings: Settings) -> str:
             chosen = probe.getsockname()[1]
         if chosen != port:
             _say(f"Port {port} is in use, so the API listens on {chosen}. DIALFEED_HTTP sets another.")
-        return f"{host}:{chosen}"
+        return host, chosen
     raise WrongUseError(f"nothing can listen on {host}", "Set DIALFEED_HTTP to another address.")
 
 

@@ -90,9 +90,10 @@ async def send_file(
             await _account(under_way, totals, rejected, lines=file.lines)
             watch(totals)
     except asyncio.CancelledError:
-        _interrupt(under_way, totals)
+        _interrupt(under_way, totals, rejected, lines=file.lines)
+        totals.stopped_by = InterruptedSendError("interrupted")
     except OSError as error:
-        _interrupt(under_way, totals)
+        _interrupt(under_way, totals, rejected, lines=file.lines)
         totals.stopped_by = WrongUseError(f"the file cannot be read on: {error.strerror}", "Look at the disk.")
     return totals
 
@@ -136,18 +137,20 @@ async def _submit(to: Submitter, batch_id: str, portion: Sequence[FileRecord]) -
 
 async def _account(under_way: deque[_UnderWay], totals: Totals, rejected: RejectedFile, *, lines: bool) -> None:
     """Wait for the oldest portion under way, and take in what became of it."""
-    oldest = under_way[0]
+    await asyncio.wait([under_way[0].task])
+    _take_in(under_way.popleft(), totals, rejected, lines=lines)
+
+
+def _take_in(done: _UnderWay, totals: Totals, rejected: RejectedFile, *, lines: bool) -> None:
     try:
-        outcome = await oldest.task
+        outcome = done.task.result()
     except CommandError as error:
         totals.stopped_by = totals.stopped_by or error
         if isinstance(error, UnknownOutcomeError):
-            totals.unknown.append(_span(oldest.portion))
-        under_way.popleft()
+            totals.unknown.append(_span(done.portion))
         return
-    under_way.popleft()
-    _add(totals, oldest.portion, outcome)
-    for record, rejection in _rejections(oldest.portion, outcome):
+    _add(totals, done.portion, outcome)
+    for record, rejection in _rejections(done.portion, outcome):
         marks = {"_index": rejection.index, "_submission": rejection.submission_id}
         rejected.add(record, rejection.errors, marks | {"_line" if lines else "_position": record.place})
 
@@ -177,12 +180,14 @@ def _rejections(portion: Sequence[FileRecord], outcome: Outcome) -> Iterator[tup
         index += 1
 
 
-def _interrupt(under_way: deque[_UnderWay], totals: Totals) -> None:
+def _interrupt(under_way: deque[_UnderWay], totals: Totals, rejected: RejectedFile, *, lines: bool) -> None:
+    """Take in what is done; of what is not, nobody waits for the end."""
     for one in under_way:
-        one.task.cancel()
-        totals.unknown.append(_span(one.portion))
-    under_way.clear()
-    totals.stopped_by = InterruptedSendError("interrupted")
+        if one.task.done():
+            _take_in(one, totals, rejected, lines=lines)
+        else:
+            one.task.cancel()
+            totals.unknown.append(_span(one.portion))
 
 
 def _span(portion: Sequence[FileRecord]) -> tuple[int, int]:

@@ -8,7 +8,6 @@ start, all of them named at once. `docs/operating.md` shows the table that is ma
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from dialfeed.exits import WrongUseError
 from dialfeed.plain_text import one_line
 from dialfeed.setting_forms import MASK, is_server, is_topic_text, mask_password
+from dialfeed.setting_problems import Problem, SettingsError
 from schemas.kafka_connection import KafkaConnection
 from sinks import clickhouse_url
 
@@ -287,29 +287,6 @@ def _plain(value: object) -> str:
 def _require(kept: bool) -> None:
     if not kept:
         raise ValueError("the rule is not kept")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One wrong setting. `value` is masked where it may hold a secret."""
-
-    name: str
-    value: str
-    rule: str
-    example: str
-
-    def __str__(self) -> str:
-        return f"{self.name} is {self.value}: must be {self.rule}. Example: {self.name}={self.example}"
-
-
-class SettingsError(WrongUseError):
-    """Every setting that is wrong, at once."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        count = "a setting is" if len(problems) == 1 else f"{len(problems)} settings are"
-        lines = "".join(f"\n  {problem}" for problem in problems)
-        super().__init__(f"{count} wrong:{lines}", "Correct it in the environment, in .env or in the options.")
-        self.problems = problems
 
 
 def load_settings(**options: Any) -> Settings:

@@ -52,9 +52,11 @@ class Front:
 
     port: int
 
-    @property
-    def url(self) -> str:
-        return f"clickhouse://{USER}:s3cret%3A%2F%40@127.0.0.1:{self.port}/default"
+    def url(self, database: str) -> str:
+        """Return the URL of a database, which is made if it is not there."""
+        url = f"http://127.0.0.1:{self.port}/databases/{database}"
+        with urllib.request.urlopen(url, data=b""):
+            return f"clickhouse://{USER}:s3cret%3A%2F%40@127.0.0.1:{self.port}/{database}"
 
     def inject(self, *faults: Fault) -> None:
         """Replace the faults that are still due."""
@@ -112,6 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
             with self.server.lock:
                 self.server.faults = [Fault(**fault) for fault in json.loads(body)]
             return self._answer(200, b"")
+        if url.path.startswith("/databases/"):
+            self.server.engine.query(f"CREATE DATABASE IF NOT EXISTS {url.path.rpartition('/')[2]}")
+            return self._answer(200, b"")
         parameters = dict(parse_qsl(url.query, keep_blank_values=True))
         if "query" in parameters:
             body = parameters["query"].encode() + b"\n" + body
@@ -164,6 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _execute(folder: str, body: bytes, parameters: dict[str, str]) -> bytes:
     connection = chdb.connect(folder)
     try:
+        connection.query(f"USE {parameters.get('database', 'default')}")
         for name, value in parameters.items():
             if name not in _NO_SETTINGS and not name.startswith("param_"):
                 connection.query(f"SET {name} = '{value}'")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -351,3 +351,10 @@ async def served(**settings: Any) -> AsyncIterator[World]:
         yield world
     world.stop.set()
     await asyncio.wait_for(serving, 10)
+
+
+async def until(happened: Callable[[], bool], seconds: float = 10) -> None:
+    """Return once it has happened; raise TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110  # what is waited for is state of others, without an event
+            await asyncio.sleep(0.005)

@@ -16,11 +16,9 @@ def test_every_file_that_the_readmes_path_table_names_is_there() -> None:
 
 def test_every_link_between_documents_leads_somewhere() -> None:
     documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-    links = [
-        (document, link) for document in documents for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text())
-    ]
+    links = [(one, link) for one in documents for link in re.findall(r"\]\(([^)#:]+)\)", one.read_text())]
     assert len(links) > 5
-    assert [(document.name, link) for document, link in links if not (document.parent / link).exists()] == []
+    assert [(one.name, link) for one, link in links if not (one.parent / link).exists()] == []
 
 
 def test_every_package_says_what_it_is_for() -> None:

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from dialfeed.command_line import SUBCOMMANDS, cli
+from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseError
+from schemas.messages import MustStopError, TryAgainError
+from tests.support.command import Type, typing
+
+
+def everything() -> Iterator[tuple[str, ...]]:
+    """Yield the path of every command, groups included."""
+    context = click.Context(cli)
+    for name in SUBCOMMANDS:
+        yield (name,)
+        command = cli.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from ((name, inner) for inner in command.commands)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIALFEED_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str]) -> Type:
+    return typing(capsys)
+
+
+@pytest.mark.parametrize("path", [(), *everything()], ids=" ".join)
+def test_every_level_has_help(path: tuple[str, ...], typed: Type) -> None:
+    ended = typed(*path, "--help")
+    assert ended.code == 0
+    assert ended.out.startswith(f"Usage: {' '.join(('dialfeed', *path))} ")
+
+
+@pytest.mark.parametrize("path", list(everything()), ids=" ".join)
+def test_every_command_shows_examples_that_begin_with_it(path: tuple[str, ...], typed: Type) -> None:
+    command = cli.get_command(click.Context(cli), path[0])
+    if not (isinstance(command, click.Group) and len(path) == 1):
+        examples = typed(*path, "--help").out.partition("Examples:")[2]
+        assert f"dialfeed {' '.join(path)}" in examples
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from dialfeed.command_line import run_command_line; run_command_line(['--help']); "
+        "heavy = {'pydantic', 'aiokafka', 'faust', 'httpx', 'rich', 'structlog', 'chdb', 'starlette', 'msgspec'}; "
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr.strip() == "[]"
+
+
+def test_the_version_is_shown(typed: Type) -> None:
+    assert typed("--version").out.startswith("dialfeed ")
+
+
+@pytest.mark.parametrize("arguments", [("nothing",), ("batch", "nothing"), ("send",), ("run", "--workers", "x")])
+def test_wrong_use_ends_with_2_and_a_sentence(arguments: tuple[str, ...], typed: Type) -> None:
+    ended = typed(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (WrongUseError("no", "do"), 2),
+        (UnreachableError("no", "do"), 3),
+        (TryAgainError("no"), 3),
+        (MustStopError("no"), 70),
+        (CommandError("no"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_what_a_person_can_meet_ends_without_a_traceback(
+    error: BaseException, code: int, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "get_command", lambda *_: click.Command("fail", callback=lambda: _raise(error)))
+    ended = typed("fail")
+    assert (ended.code, ended.out) == (code, "")
+    assert "Traceback" not in ended.err
+
+
+def test_a_fault_of_ours_is_told_apart_from_records_that_failed(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        cli, "get_command", lambda *_: click.Command("fail", callback=lambda: _raise(ZeroDivisionError()))
+    )
+    ended = typed("fail")
+    assert ended.code == ExitCode.STOPPED
+    assert "ZeroDivisionError" in ended.err
+
+
+def test_an_unknown_setting_is_warned_of(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIALFEED_KAFKAA", "a:1")
+    assert "DIALFEED_KAFKAA" in typed("workspace", "list").err
+
+
+def test_a_wrong_setting_stops_the_start(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIALFEED_KAFKA", "nowhere")
+    ended = typed("workspace", "list")
+    assert ended.code == 2
+    assert "DIALFEED_KAFKA is 'nowhere'" in ended.err
+
+
+def _raise(error: BaseException) -> None:
+    raise error

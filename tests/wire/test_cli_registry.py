@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command import Type, typing
+
+SCHEMA = '{"type": "record", "name": "R", "fields": [{"name": "firstName", "type": "string"}]}'
+
+
+@pytest.fixture
+def typed(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Type:
+    """Type commands that find a Kafka with nothing of ours in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIALFEED_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("DIALFEED_KAFKA", kafka_bootstrap)
+    monkeypatch.setenv("DIALFEED_TOPIC_PREFIX", f"cli-{secrets.token_hex(4)}.")
+    return typing(capsys)
+
+
+@pytest.fixture
+def made(typed: Type) -> dict[str, Any]:
+    """Make one of everything, and return all their ids."""
+    assert typed("topics", "--create").code == 0
+    Path("agent.avsc").write_text(SCHEMA)
+    ids: dict[str, Any] = typed("workspace", "create", "Acme", "--json").json
+    ids |= typed("key", "create", "--workspace", "Acme", "--json").json
+    ids |= typed("agent", "create", "--workspace", "Acme", "--schema", "agent.avsc", "--json").json
+    ids |= typed("number", "create", "--workspace", "Acme", "--agent", ids["agentId"], "12125551001", "--json").json
+    ids |= typed("batch", "create", "--workspace", "Acme", "--number", ids["phoneId"], "spring", "--json").json
+    return ids
+
+
+def test_what_was_made_is_read_back_by_the_next_command(typed: Type, made: dict[str, Any]) -> None:
+    assert [one["workspaceId"] for one in typed("workspace", "list", "--json").json] == [made["workspaceId"]]
+    assert [one["keyId"] for one in typed("key", "list", "--json").json] == [made["keyId"]]
+    assert [one["agentId"] for one in typed("agent", "list", "--json").json] == [made["agentId"]]
+    assert [one["phoneId"] for one in typed("number", "list", "--json").json] == [made["phoneId"]]
+    assert [one["batchId"] for one in typed("batch", "list", "--json").json] == [made["batchId"]]
+
+
+def test_a_batch_shows_the_agent_that_speaks(typed: Type, made: dict[str, Any]) -> None:
+    assert typed("batch", "show", made["batchId"], "--json").json["agentId"] == made["agentId"]
+
+
+def test_an_agent_shows_its_schema(typed: Type, made: dict[str, Any]) -> None:
+    (version,) = typed("agent", "show", made["agentId"], "--json").json["versions"]
+    assert version["schema"]["fields"] == [{"name": "firstName", "type": "string"}]
+
+
+def test_a_key_is_shown_once_and_its_revocation_is_seen(typed: Type, made: dict[str, Any]) -> None:
+    assert made["apiKey"] not in typed("key", "list", "--json").out
+    assert typed("key", "revoke", made["keyId"]).code == 0
+    assert typed("key", "list", "--json").json[0]["revokedAt"] is not None
+
+
+def test_lists_can_be_of_one_workspace(typed: Type, made: dict[str, Any]) -> None:
+    typed("workspace", "create", "Other")
+    assert typed("batch", "list", "--workspace", "Other", "--json").json == []
+    assert [one["batchId"] for one in typed("batch", "list", "--workspace", "Acme", "--json").json] == [made["batchId"]]
+
+
+def test_people_get_tables(typed: Type, made: dict[str, Any]) -> None:
+    for name, key in {"workspace": "workspaceId", "key": "keyId", "agent": "agentId", "number": "phoneId"}.items():
+        assert made[key] in typed(name, "list").out
+
+
+def test_what_does_not_exist_is_wrong_use(typed: Type, made: dict[str, Any]) -> None:
+    assert made
+    wrong = (
+        ("key", "create", "--workspace", "Nobody"),
+        ("key", "revoke", "nothing"),
+        ("agent", "show", "nothing"),
+        ("batch", "show", "nothing"),
+        ("number", "create", "--workspace", "Acme", "--agent", "nothing", "12125551002"),
+        ("batch", "create", "--workspace", "Acme", "--number", "nothing", "autumn"),
+    )
+    assert [typed(*arguments).code for arguments in wrong] == [2] * len(wrong)
+
+
+def test_a_schema_that_is_refused_makes_no_agent(typed: Type, made: dict[str, Any]) -> None:
+    Path("bad.avsc").write_text('"string"')
+    ended = typed("agent", "create", "--workspace", "Acme", "--schema", "bad.avsc")
+    assert (ended.code, "refused" in ended.err) == (2, True)
+    assert [one["agentId"] for one in typed("agent", "list", "--json").json] == [made["agentId"]]
+
+
+def test_topics_that_are_missing_are_named_and_end_with_1(typed: Type) -> None:
+    ended = typed("topics", "--json")
+    assert ended.code == 1
+    assert all((topic["partitions"], topic["ok"]) == (0, False) and topic["differences"] for topic in ended.json)
+
+
+def test_topics_are_made_as_they_should_be(typed: Type) -> None:
+    typed("topics", "--create")
+    ended = typed("topics", "--json")
+    assert ended.code == 0
+    assert {(topic["ok"], tuple(topic["differences"])) for topic in ended.json} == {(True, ())}
+
+
+def test_a_registry_that_was_never_made_says_how_to_make_it(typed: Type) -> None:
+    ended = typed("workspace", "list")
+    assert ended.code != 0
+    assert "dialfeed topics --create" in ended.err
+
+
+def test_a_doctor_finds_kafka_topics_and_registry_well(typed: Type, made: dict[str, Any]) -> None:
+    assert made
+    found = {check["check"]: check for check in typed("doctor", "--json").json}
+    assert [found[name]["ok"] for name in ("Kafka answers", "topics", "registry")] == [True] * 3
+    assert found["registry"]["found"] == "1 workspaces, 1 keys, 1 agents, 1 numbers, 1 batches"
+
+
+def test_a_doctor_names_missing_topics_with_the_remedy(typed: Type) -> None:
+    ended = typed("doctor", "--json")
+    found = {check["check"]: check for check in ended.json}
+    assert ended.code == 1
+    assert not found["topics"]["ok"]
+    assert "dialfeed topics --create" in found["topics"]["remedy"]
