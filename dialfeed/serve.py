@@ -77,8 +77,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         registry = await stack.enter_async_context(RegistryTopic(kafka))
         workers = await stack.enter_async_context(WorkerGroup(kafka))
         receipts = ReceiptConsumer(kafka)
-        following = asyncio.create_task(receipts.run(), name="receipts")
-        stack.callback(following.cancel)
+        await stack.enter_async_context(_following(receipts))
         sink = _sink(kafka, clickhouse, publisher) if with_load else ()
         running = await stack.enter_async_context(_running(sink))
         edge = edge_settings(settings)
@@ -98,6 +97,17 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         finally:
             ended.set()
             await serving
+
+
+@asynccontextmanager
+async def _following(receipts: ReceiptConsumer) -> AsyncIterator[None]:
+    """Follow the receipts; at the end leave the group, so that its partitions move at once."""
+    task = asyncio.create_task(receipts.run(), name="receipts")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def edge_settings(settings: Settings) -> EdgeSettings:

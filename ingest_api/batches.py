@@ -1,0 +1,152 @@
+"""The body of createBatch, checked as a whole: every wrong field is named. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from ingest_api.envelope import RequestError, refused
+from schemas.outcomes import HttpCode
+from schemas.records import Batch
+
+BODY_LIMIT_BYTES: Final = 256 * 1024
+MOST_ERRORS: Final = 100
+WEEK_SECONDS: Final = 7 * 24 * 60 * 60
+_BOM: Final = b"\xef\xbb\xbf"
+_TIMEZONES: Final = "known_timezone"
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return text.strip()
+
+
+def _different(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise PydanticCustomError("repeated", "must not name anything twice")
+    return values
+
+
+def _blank_is_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _known_timezone(name: str | None, info: ValidationInfo) -> str | None:
+    known: Callable[[str], bool] = (info.context or {}).get(_TIMEZONES, lambda _: True)
+    if name is not None and not known(name):
+        raise PydanticCustomError("timezone", "must be a name of the tz database, such as America/New_York")
+    return name
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
+PhoneId = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
+ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\z", examples=["09:00"])]
+Day = Annotated[int, Field(ge=0, le=6)]
+
+
+class CallingHour(BaseModel):
+    """The hours in which contacts may be called, in the contact's zone; an end before the start is past midnight."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    start: ClockTime
+    end: ClockTime
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> CallingHour:
+        if self.start == self.end:
+            raise PydanticCustomError("same", "start and end must differ")
+        return self
+
+
+class NewBatch(BaseModel):
+    """The body of createBatch. Unknown keys are ignored; null counts as not given."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    batchName: Name = Field(description="name for people")  # noqa: N815  # the contract's name
+    callingNumbers: Annotated[list[PhoneId], AfterValidator(_different)] = Field(  # noqa: N815  # the contract's name
+        min_length=1, max_length=1000, description="phone ids to call from"
+    )
+    retry: Annotated[int, Field(ge=0, le=10)] | None = Field(
+        default=None, description="further attempts at a contact that did not answer"
+    )
+    delay: Annotated[int, Field(ge=0, le=WEEK_SECONDS)] | None = Field(
+        default=None, description="seconds between attempts"
+    )
+    timezone: Annotated[str | None, BeforeValidator(_blank_is_none), AfterValidator(_known_timezone)] = Field(
+        default=None, description="name of the tz database, for contacts whose zone is not known otherwise"
+    )
+    callingHour: CallingHour | None = None  # noqa: N815  # the contract's name
+    allowedDays: Annotated[list[Day], Field(max_length=7), AfterValidator(_different)] | None = Field(  # noqa: N815
+        default=None, description="0 = Sunday to 6; none or an empty list: every day"
+    )
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a small body; raise RefusedError."""
+    try:
+        value = msgspec.json.decode(body.removeprefix(_BOM))
+    except (ValueError, RecursionError):
+        raise refused(HttpCode.INVALID_JSON, "the body is not JSON in UTF-8", "") from None
+    if not isinstance(value, dict):
+        raise refused(HttpCode.FIELD_INVALID, "the body must be a JSON object", "")
+    return value
+
+
+def check(fields: dict[str, Any], known_timezone: Callable[[str], bool]) -> NewBatch | list[RequestError]:
+    """Return the batch asked for, or everything that is wrong with it."""
+    try:
+        return NewBatch.model_validate(fields, context={_TIMEZONES: known_timezone})
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)
+        return [_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS]]
+
+
+def phone_ids_of(fields: dict[str, Any]) -> list[str]:
+    """Return the phone ids asked for if they can be looked up, however wrong the rest is."""
+    ids = fields.get("callingNumbers")
+    return [i.strip() for i in ids] if isinstance(ids, list) and all(isinstance(i, str) for i in ids) else []
+
+
+def unknown_numbers(places: Sequence[int]) -> list[RequestError]:
+    """Return the errors of phone ids that are no numbers of the workspace."""
+    return [_error(("callingNumbers", at), "is no phone id of this workspace") for at in places[:MOST_ERRORS]]
+
+
+def batch_of(new: NewBatch, batch_id: str, workspace_id: str, created_at: int) -> Batch:
+    """Return the registry's record of a new batch."""
+    hours = new.callingHour
+    return Batch(
+        batch_id=batch_id,
+        workspace_id=workspace_id,
+        name=new.batchName,
+        phone_ids=new.callingNumbers,
+        retry=new.retry or 0,
+        delay=new.delay or 0,
+        timezone=new.timezone,
+        calling_hour_start=hours.start if hours else None,
+        calling_hour_end=hours.end if hours else None,
+        allowed_days=sorted(new.allowedDays or []),
+        created_at=created_at,
+    )
+
+
+def _error(location: Sequence[str | int], message: str) -> RequestError:
+    path = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
+    name = ".".join(str(part) for part in location)
+    return RequestError(HttpCode.FIELD_INVALID, f"{name}: {message}", path)

@@ -1,0 +1,36 @@
+"""The parts that the routes work with, put together once by `app.create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from ingest_api.access import Access
+from ingest_api.admission import Admission
+from ingest_api.publish import Bus
+from ingest_api.settings import EdgeSettings
+from ingest_api.waiting import ReceiptSource
+from schemas.stores import Store
+
+Check = Callable[[], Awaitable[None]]
+"""One check of /readyz: returns if all is well, raises with a sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Everything a route needs. `now_ms` is the clock, in ms since the epoch."""
+
+    settings: EdgeSettings
+    access: Access
+    bus: Bus
+    store: Store
+    receipts: ReceiptSource
+    admission: Admission
+    known_timezone: Callable[[str], bool]
+    checks: Mapping[str, Check]
+    now_ms: Callable[[], int]
+
+    @property
+    def retry_later(self) -> dict[str, str]:
+        """The header of an answer that asks to come again."""
+        return {"Retry-After": str(self.settings.retry_after_seconds)}

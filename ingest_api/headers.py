@@ -1,0 +1,93 @@
+"""What a request's headers say about its body and about waiting. Pure.
+
+Prefer: RFC 7240. Content-Type and Content-Encoding: RFC 9110, sections 8.3 and 8.4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ingest_api.envelope import refused
+from schemas.outcomes import HttpCode
+
+_JSON_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:[a-z0-9!#$&^_.+-]+\+)?json")
+_FORM: Final = "application/x-www-form-urlencoded"  # what `curl -d` says of anything
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)", re.IGNORECASE)
+_UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii", ""})
+_PREFERENCE: Final = re.compile(
+    r"""\s*(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)            # token
+        (?:\s*=\s*(?P<word>"(?:[^"\\]|\\.)*"|[^\s,;"]*))?   # = word
+        (?:\s*;(?:"(?:[^"\\]|\\.)*"|[^,"])*)?               # ; parameters, which mean nothing here
+        \s*(?:,|$)""",
+    re.VERBOSE,
+)
+MOST_WAIT_DIGITS: Final = 9
+
+
+def require_json(content_type: str | None) -> None:
+    """Refuse (415) a content type that is not read as JSON in UTF-8."""
+    if content_type is None or not content_type.strip():
+        return
+    media_type = content_type.partition(";")[0].strip().lower()
+    charset = _CHARSET.search(content_type)
+    if not _JSON_TYPE.fullmatch(media_type) and media_type != _FORM:
+        raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, "send application/json", "Content-Type")
+    if charset is not None and charset[1].lower() not in _UTF8:
+        raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, "send JSON as UTF-8", "Content-Type")
+
+
+def is_gzip(content_encoding: str | None) -> bool:
+    """Return whether the body is to be inflated; refuse (415) encodings other than gzip and identity."""
+    names = [name.strip().lower() for name in (content_encoding or "").split(",")]
+    match [name for name in names if name not in ("", "identity")]:
+        case []:
+            return False
+        case ["gzip" | "x-gzip"]:
+            return True
+        case _:
+            raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, "send the body plain or with gzip", "Content-Encoding")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long the answer may wait for the report, and what `Preference-Applied` says of it ("" for nothing)."""
+
+    seconds: float
+    applied: str
+
+
+def wait_of(prefer: Iterable[str], most_seconds: float) -> Wait:
+    """Return the wait that the `Prefer` headers ask for: `wait` shortens it, `respond-async` alone makes it nothing.
+
+    Both together mean: wait so long, then answer 202 (RFC 7240, section 4.3). What cannot be read is ignored.
+    """
+    preferences = _preferences(prefer)
+    word = preferences.get("wait", "")
+    seconds = int(word) if word.isascii() and word.isdigit() and len(word) <= MOST_WAIT_DIGITS else None
+    applied = ["respond-async"] if "respond-async" in preferences else []
+    if seconds is None:
+        return Wait(0.0 if applied else most_seconds, ", ".join(applied))
+    if seconds <= most_seconds:
+        applied.append(f"wait={seconds}")
+    return Wait(min(float(seconds), most_seconds), ", ".join(applied))
+
+
+def _preferences(values: Iterable[str]) -> dict[str, str]:
+    """Return each preference's word; of a repeated one the first counts."""
+    found: dict[str, str] = {}
+    for match in _matches(", ".join(values)):
+        found.setdefault(match["name"].lower(), (match["word"] or "").strip('"'))
+    return found
+
+
+def _matches(text: str) -> Iterable[re.Match[str]]:
+    at = 0
+    while at < len(text):
+        match = _PREFERENCE.match(text, at)
+        if match is not None:
+            yield match
+        comma = text.find(",", at)
+        at = match.end() if match is not None else (comma + 1 if comma >= 0 else len(text))

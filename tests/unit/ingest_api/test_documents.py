@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest_api.app import create_app
+from ingest_api.batch_details import BATCH_STATUSES
+from ingest_api.openapi import document
+from ingest_api.openapi_page import page
+from ingest_api.settings import EdgeSettings
+from schemas.outcomes import HTTP_CODES, RECORD_CODES, HttpCode
+from tests.support.edge import World
+
+DOCS = (Path(__file__).parents[3] / "docs" / "http.md").read_text("utf-8")
+OUTSIDE_OPERATIONS = {HttpCode.NOT_FOUND, HttpCode.METHOD_NOT_ALLOWED}
+
+
+def operations() -> list[tuple[str, dict[str, Any]]]:
+    return [(path, operation) for path, by_method in document()["paths"].items() for operation in by_method.values()]
+
+
+def test_the_table_of_codes_in_the_documentation_is_the_one_of_the_code() -> None:
+    rows = [f"| `{code}` | {status} | {meaning} |" for code, (status, meaning) in HTTP_CODES.items()]
+    table = DOCS.partition("| code | HTTP | meaning |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
+    assert table.splitlines() == rows
+
+
+def test_the_documentation_names_every_route_and_every_batch_status() -> None:
+    assert [path for path, _ in operations() if path not in DOCS] == []
+    assert [status for status in BATCH_STATUSES if f"`{status}`" not in DOCS] == []
+
+
+def test_the_documentation_names_the_default_limits() -> None:
+    settings = EdgeSettings()
+    assert f"At most {settings.max_waiting} requests" in DOCS
+    assert f"no answer within {settings.bus_seconds:g} s is 503" in DOCS
+    assert f"requests that wait go on for {settings.drain_seconds:g} s" in DOCS
+    assert f"at most {settings.body_limit_bytes // 2**20} MiB (a setting)" in DOCS
+
+
+def test_every_code_is_an_answer_of_some_operation() -> None:
+    said = json.dumps([operation["responses"] for _, operation in operations()])
+    assert {code for code in HttpCode if f"`{code}`" not in said} == OUTSIDE_OPERATIONS
+
+
+def test_every_code_of_a_record_may_stand_in_a_failed_chunk() -> None:
+    chunk = document()["components"]["schemas"]["FailedChunk"]["properties"]["records"]
+    codes = chunk["items"]["properties"]["errors"]["items"]["properties"]["code"]["enum"]
+    assert codes == [str(code) for code in RECORD_CODES]
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    text = json.dumps(document())
+    named = {f"#/components/schemas/{name}" for name in document()["components"]["schemas"]}
+    assert {part.partition('"')[0] for part in text.split('"$ref": "')[1:]} == named
+
+
+@pytest.mark.parametrize(("path", "operation"), operations(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_example_of_an_answer_carries_its_own_status(path: str, operation: dict[str, Any]) -> None:
+    for status, answer in operation["responses"].items():
+        example = answer["content"].get("application/json", {}).get("example") or {}
+        assert example.get("code", int(status)) == int(status)
+        assert not path.startswith("/api/") or "code" in example
+
+
+async def test_the_document_has_exactly_the_routes_of_the_application() -> None:
+    world = World()
+    app = create_app(
+        EdgeSettings(),
+        registry=world.registry,
+        publisher=world.pipeline,
+        store=world.store,
+        receipts=world.receipts,
+        known_timezone=bool,
+    )
+    assert {route.path for route in app.routes} == {path for path, _ in operations()}  # type: ignore[attr-defined]
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    shown = page({"info": {"title": "<b>", "description": "a `<i>` b"}, "paths": {}})
+    assert "&lt;b&gt;" in shown
+    assert "<code>&lt;i&gt;</code>" in shown
+    assert "<script" not in shown

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from ingest_api.envelope import RefusedError
+from ingest_api.headers import Wait, is_gzip, require_json, wait_of
+
+
+@pytest.mark.parametrize(
+    ("prefer", "expected"),
+    [
+        ([], Wait(30.0, "")),
+        (["wait=5"], Wait(5.0, "wait=5")),
+        (["wait=0"], Wait(0.0, "wait=0")),
+        (["WAIT = 5"], Wait(5.0, "wait=5")),
+        (['wait="5"'], Wait(5.0, "wait=5")),
+        (["wait=30"], Wait(30.0, "wait=30")),
+        (["wait=31"], Wait(30.0, "")),
+        (["wait=999999999999999999"], Wait(30.0, "")),
+        (["wait"], Wait(30.0, "")),
+        (["wait=-1"], Wait(30.0, "")),
+        (["wait=1.5"], Wait(30.0, "")),
+        (["wait=٣"], Wait(30.0, "")),
+        (["wait=5, wait=9"], Wait(5.0, "wait=5")),
+        (["handling=lenient", "wait=7"], Wait(7.0, "wait=7")),
+        (["respond-async"], Wait(0.0, "respond-async")),
+        (["Respond-Async"], Wait(0.0, "respond-async")),
+        (["respond-async; note=1"], Wait(0.0, "respond-async")),
+        (["respond-async, wait=10"], Wait(10.0, "respond-async, wait=10")),
+        (['foo="a, wait=1", wait=2'], Wait(2.0, "wait=2")),
+        ([',,;"broken, wait=3'], Wait(3.0, "wait=3")),
+        (["respond-asynchronously"], Wait(30.0, "")),
+    ],
+)
+def test_prefer_is_read_as_rfc_7240_says(prefer: list[str], expected: Wait) -> None:
+    assert wait_of(prefer, 30.0) == expected
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "",
+        " ",
+        "application/json",
+        "APPLICATION/JSON",
+        'application/json; charset="utf-8"',
+        "application/json;charset=US-ASCII",
+        "application/vnd.api+json",
+        "text/json",
+        "application/x-www-form-urlencoded",
+        "application/x-www-form-urlencoded; charset=UTF-8",
+    ],
+)
+def test_these_content_types_are_read_as_json(content_type: str | None) -> None:
+    require_json(content_type)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "multipart/form-data; boundary=x", "application/jsonx", "json", "application/json; charset=utf-16"],
+)
+def test_these_content_types_are_refused(content_type: str) -> None:
+    with pytest.raises(RefusedError, match="unsupported_media_type"):
+        require_json(content_type)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [(None, False), ("", False), ("identity", False), ("gzip", True), ("GZIP", True), ("identity, x-gzip", True)],
+)
+def test_gzip_and_identity_are_read(encoding: str | None, expected: bool) -> None:
+    assert is_gzip(encoding) is expected
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "gzip;q=1"])
+def test_other_encodings_are_refused(encoding: str) -> None:
+    with pytest.raises(RefusedError, match="unsupported_media_type"):
+        is_gzip(encoding)

@@ -1,0 +1,65 @@
+"""A consumer group's member in memory, for what does not need a broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+TOPIC = "calls.phone-log"
+
+
+def record(offset: int, value: bytes | None = b"", *, topic: str = TOPIC, headers: Sequence[Any] = ()) -> Any:
+    """Return a message as aiokafka gives it, of partition 0."""
+    return ConsumerRecord(
+        topic=topic,
+        partition=0,
+        offset=offset,
+        timestamp=1,
+        timestamp_type=1,
+        key=None,
+        value=value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=len(value or b""),
+        headers=tuple(headers),
+    )
+
+
+class MemoryConsumer:
+    """Satisfies `sinks.consume.Consumer`: gives the waiting messages in order, and writes down what is done."""
+
+    def __init__(self, waiting: Sequence[Any], actions: list[Any]) -> None:
+        self.waiting = list(waiting)
+        self.actions = actions
+        self.commit_errors: list[Exception] = []
+        self.start_errors: list[Exception] = []
+        self.listener: ConsumerRebalanceListener
+        self.idle = asyncio.Event()
+
+    def subscribe(self, topics: Sequence[str], *, listener: ConsumerRebalanceListener) -> None:
+        self.topics = topics
+        self.listener = listener
+
+    async def start(self) -> None:
+        if self.start_errors:
+            raise self.start_errors.pop(0)
+        self.actions.append("start")
+
+    async def stop(self) -> None:
+        self.actions.append("stop")
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]:
+        taken, self.waiting = self.waiting[:max_records], self.waiting[max_records:]
+        if not taken and timeout_ms:
+            self.idle.set()
+        await asyncio.sleep(0)
+        return {TopicPartition(taken[0].topic, 0): taken} if taken else {}
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if self.commit_errors:
+            raise self.commit_errors.pop(0)
+        self.actions.append(("commit", *offsets.values()))
