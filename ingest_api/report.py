@@ -11,16 +11,12 @@ from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-import msgspec
+from typing import Any
 
 from schemas.identity import uuid_texts
 from schemas.outcomes import RECORD_CODES, FieldError
 from schemas.records import CHUNK_RECORDS, Receipt, SubmissionAccepted, chunk_number
 from schemas.stores import RECORDS_REPORTED, Failure, StoredSubmission
-
-PHONE_NUMBER_SHOWN: Final = 64
 
 
 @dataclass(slots=True)
@@ -237,22 +233,3 @@ def _retryable(errors: tuple[FieldError, ...]) -> bool:
 def _record(failure: Failure) -> dict[str, Any]:
     errors = [{"path": e.path, "code": str(e.code), "message": e.message} for e in failure.errors]
     return {"index": failure.record_index, "phoneNumber": failure.phone_number, "errors": errors}
-
-
-class _Phone(msgspec.Struct):
-    phone_number: msgspec.Raw = msgspec.field(default=msgspec.Raw(b""), name="phoneNumber")
-
-
-_phone: Final = msgspec.json.Decoder(_Phone).decode
-_scalar: Final = msgspec.json.Decoder(str | int | float | None).decode
-
-
-def phone_number_sent(record: bytes | None) -> str | None:
-    """Return the phone number in a dead letter's original bytes as it was sent, or None where there is none."""
-    try:
-        raw = bytes(_phone(record or b"").phone_number)
-        value = _scalar(raw) if raw else None
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-    text = value if isinstance(value, str) else raw.decode() if value is not None else None
-    return text[:PHONE_NUMBER_SHOWN] if text is not None else None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from ingest_api.report import Report, phone_number_sent
+from ingest_api.report import Report
 from schemas import dead_letters
 from schemas.codecs import UndecodableError, decode_any
 from schemas.messages import TryAgainError, header, int_header
@@ -114,7 +114,7 @@ class WaitingReports:
         if waiting.report.add_failed(index):
             letter = dead_letters.from_message(value, headers)
             if letter is not None:
-                waiting.report.explain(Failure(index, phone_number_sent(value), letter.errors))
+                waiting.report.explain(Failure(index, dead_letters.phone_number_sent(value), letter.errors))
         waiting.tell()
 
 

@@ -21,6 +21,7 @@ VERSION: Final = b"1"
 MESSAGE_BYTES: Final = 512
 ERRORS_BYTES: Final = 16 * 1024
 MAX_TIMESTAMP: Final = 2**53
+PHONE_NUMBER_SHOWN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _headers(letter: DeadLetter) -> Headers:
         ("dlq.stage", letter.stage.encode()),
         ("dlq.path", capped(first.path)),
         ("dlq.message", message),
-        ("dlq.errors", _pack_errors(letter.errors)),
+        ("dlq.errors", pack_errors(letter.errors)),
         ("dlq.original.topic", letter.source_topic.encode()),
         ("dlq.original.partition", number[0]),
         ("dlq.original.offset", number[1]),
@@ -131,19 +132,23 @@ class _PackedError(msgspec.Struct):
 _decode_errors = msgspec.json.Decoder(list[_PackedError]).decode
 
 
-def _pack_errors(errors: Sequence[FieldError]) -> bytes:
-    """Return all errors as JSON, as many as fit the header."""
+def pack_errors(errors: Sequence[FieldError]) -> bytes:
+    """Return the errors as JSON, as many as fit a header."""
     kept = [_PackedError(e.code, capped(e.path).decode(), capped(e.message).decode()) for e in errors]
     while len(packed := msgspec.json.encode(kept)) > ERRORS_BYTES:
         kept = kept[: len(kept) // 2]
     return packed
 
 
-def _unpack_errors(headers: Sequence[tuple[str, bytes | None]]) -> tuple[FieldError, ...]:
+def unpack_errors(packed: bytes) -> tuple[FieldError, ...]:
+    """Return what `pack_errors` packed; raise ValueError (msgspec's errors are such)."""
+    return tuple(FieldError(Code(e.code), e.path, e.message) for e in _decode_errors(packed))
+
+
+def _errors_in(headers: Sequence[tuple[str, bytes | None]]) -> tuple[FieldError, ...]:
     try:
-        packed = _decode_errors(header(headers, "dlq.errors") or b"[]")
-        errors = tuple(FieldError(Code(e.code), e.path, e.message) for e in packed)
-    except (msgspec.MsgspecError, ValueError):
+        errors = unpack_errors(header(headers, "dlq.errors") or b"[]")
+    except ValueError:
         errors = ()
     return errors or (_first_error(headers),)
 
@@ -160,7 +165,7 @@ def from_message(value: bytes | None, headers: Sequence[tuple[str, bytes | None]
     if submission_id is None or record_index is None or header(headers, "dlq.version") != VERSION:
         return None
     try:
-        errors = _unpack_errors(headers)
+        errors = _errors_in(headers)
     except ValueError:
         return None
     return DeadLetter(
@@ -180,3 +185,22 @@ def from_message(value: bytes | None, headers: Sequence[tuple[str, bytes | None]
         replay_id=text_header(headers, "dlq.replay-id"),
         app_version=text_header(headers, "dlq.app-version") or "",
     )
+
+
+class _Phone(msgspec.Struct):
+    phone_number: msgspec.Raw = msgspec.field(default=msgspec.Raw(b""), name="phoneNumber")
+
+
+_phone: Final = msgspec.json.Decoder(_Phone).decode
+_scalar: Final = msgspec.json.Decoder(str | int | float | None).decode
+
+
+def phone_number_sent(record: bytes | None) -> str | None:
+    """Return the phone number in a dead letter's original bytes as it was sent, or None where there is none."""
+    try:
+        raw = bytes(_phone(record or b"").phone_number)
+        value = _scalar(raw) if raw else None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    text = value if isinstance(value, str) else raw.decode() if value is not None else None
+    return text[:PHONE_NUMBER_SHOWN] if text is not None else None

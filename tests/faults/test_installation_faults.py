@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ async def test_a_worker_killed_in_the_middle_of_100_000_records(kafka_bootstrap:
         for number, submission_id in enumerate(ids):
             await running.bus.produce(body(*message(number)), submission_id=submission_id)
         for share in (0.1, 0.4):
-            await eventually(lambda share=share: _stored(running, share))
+            await eventually(partial(_stored, running, share))
             running.kill("worker")
             running.start_worker()
         await _everything_is_told(running, ids)
@@ -52,7 +53,7 @@ async def test_the_sink_killed_in_the_middle_of_100_000_records(kafka_bootstrap:
         for number, submission_id in enumerate(ids):
             await running.bus.produce(body(*message(number)), submission_id=submission_id)
         for share in (0.1, 0.4):
-            await eventually(lambda share=share: _stored(running, share))
+            await eventually(partial(_stored, running, share))
             running.kill("api")
             running.start_api()
             await running.ready()
@@ -120,7 +121,7 @@ async def test_the_whole_run_killed_in_the_middle_of_100_000_records(tmp_path: P
         await run.ready()
         async with httpx.AsyncClient(base_url=f"http://{run.http}", headers={"x-api-key": key}, trust_env=False) as api:
             for submission_id in accepted:
-                report = await eventually(lambda submission_id=submission_id: _complete(api, submission_id))
+                report = await eventually(partial(_complete, api, submission_id))
                 assert (report["added"], report["failed"], report["total"]) == (A_MESSAGE - 1, 1, A_MESSAGE)
             rows = (await api.get(f"/api/call/batch-details/{batch}?limit=1")).json()["data"]["total"]
         assert rows % (A_MESSAGE - 1) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ async def bus(kafka_bootstrap: str) -> AsyncIterator[Bus]:
 
 def logs(messages: list[Any]) -> list[PhoneLogChunk]:
     return [decode(message.value, PhoneLogChunk) for message in messages]
+
+
+def at_least(wanted: int, messages: list[Any]) -> bool:
+    return len(messages) >= wanted
 
 
 def cleaned(messages: list[Any]) -> set[tuple[str, int]]:
@@ -62,7 +67,7 @@ async def test_a_worker_killed_again_and_again_loses_nothing(bus: Bus, tmp_path:
         await bus.produce(body(*records(500)), submission_id=f"s{number}")
     for wanted in (1, 15, 30):
         with part(bus, tmp_path, "worker") as worker:
-            await bus.read(TopicName.PHONE_LOG, lambda found, wanted=wanted: len(found) >= wanted)
+            await bus.read(TopicName.PHONE_LOG, partial(at_least, wanted))
             worker.send_signal(signal.SIGKILL)
     with part(bus, tmp_path, "worker"):
         found = await bus.read(TopicName.PHONE_LOG, lambda found: len(found) >= 60 and cleaned(found) >= sent)

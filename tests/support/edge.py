@@ -16,12 +16,11 @@ import httpx
 from starlette.applications import Starlette
 
 from ingest_api.app import create_app
-from ingest_api.report import phone_number_sent
 from ingest_api.server import listen, serve
 from ingest_api.settings import EdgeSettings
 from ingest_api.waiting import WaitingReports
 from schemas.codecs import decode, decode_any, encode
-from schemas.dead_letters import dead_letter, from_message, to_message
+from schemas.dead_letters import dead_letter, from_message, phone_number_sent, to_message
 from schemas.identity import call_ids, hash_api_key
 from schemas.messages import Message, TryAgainError, int_header, text_header
 from schemas.outcomes import Code, FieldError, Rejected

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_api.answers import answer_of
-from ingest_api.report import Report, phone_number_sent, report_of
+from ingest_api.report import Report, report_of
+from schemas.dead_letters import phone_number_sent
 from schemas.identity import uuid_texts
 from schemas.outcomes import Code, FieldError
 from schemas.records import Receipt, SubmissionAccepted

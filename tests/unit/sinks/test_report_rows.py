@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sinks.report_rows import phone_number_sent
+from schemas.dead_letters import phone_number_sent
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""From `calls.dead-letter` and `calls.receipts` to ClickHouse, so that reports outlive the process that was asked.
+
+Of the receipts' topic only what is not yet stored is kept: `SubmissionAccepted`, sent by the edge. The receipts
+themselves are stored by `load`, before they are sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import structlog
+from aiokafka import ConsumerRecord
+
+from schemas.codecs import UndecodableError, decode
+from schemas.dead_letters import from_message
+from schemas.kafka_connection import KafkaConnection
+from schemas.records import SubmissionAccepted
+from schemas.topics import TopicName
+from sinks.consume import Consumer, Consuming, group_member
+from sinks.report_rows import dead_letters_insert, submissions_insert
+from sinks.rows import Insert, Tables
+
+log = structlog.get_logger(__name__)
+
+GROUP: Final = "archive"
+MOST_MESSAGES: Final = 8_000
+MOST_BYTES: Final = 16 * 1024 * 1024
+
+
+class Archive:
+    """The consumer of dead letters and accepted submissions. `run` until `stop`, as `sinks.load.Load`."""
+
+    def __init__(
+        self,
+        kafka: KafkaConnection,
+        clickhouse: Tables,
+        *,
+        make_consumer: Callable[[KafkaConnection, str], Consumer] = group_member,
+    ) -> None:
+        self._clickhouse = clickhouse
+        self._dead_letters = kafka.topic(TopicName.DEAD_LETTER)
+        self._consuming = Consuming(
+            GROUP,
+            [self._dead_letters, kafka.topic(TopicName.RECEIPTS)],
+            lambda: make_consumer(kafka, GROUP),
+            self.write,
+            most_messages=MOST_MESSAGES,
+            most_bytes=MOST_BYTES,
+        )
+
+    async def run(self) -> None:
+        """Consume until stopped. Raise MustStopError, with nothing of the flush in progress committed."""
+        await self._consuming.run()
+
+    async def stop(self) -> bool:
+        """Let the flush in progress end and be committed; return whether it did in time."""
+        return await self._consuming.stop()
+
+    async def write(self, messages: Sequence[ConsumerRecord]) -> None:
+        """Store what the messages hold; raise TryAgainError or MustStopError."""
+        for insert in await asyncio.to_thread(self._inserts, messages):
+            await self._clickhouse.insert(insert)
+
+    def _inserts(self, messages: Sequence[ConsumerRecord]) -> list[Insert]:
+        letters = [from_message(m.value, m.headers) for m in messages if m.topic == self._dead_letters]
+        ours = [letter for letter in letters if letter is not None]
+        accepted = list(_accepted(m.value for m in messages if m.topic != self._dead_letters))
+        if len(ours) < len(letters):
+            log.warning("foreign_messages_skipped", count=len(letters) - len(ours), topic=self._dead_letters)
+        inserts = [dead_letters_insert(ours)] if ours else []
+        return [*inserts, submissions_insert(accepted)] if accepted else inserts
+
+
+def _accepted(values: Iterator[bytes | None]) -> Iterator[SubmissionAccepted]:
+    for value in values:
+        try:
+            yield decode(value, SubmissionAccepted)
+        except UndecodableError:
+            continue  # a receipt, as nearly all are

@@ -1,0 +1,206 @@
+"""The client of ClickHouse: a server by HTTP, or the embedded engine, behind the same methods.
+
+The only place that touches the client library. Its exceptions become TryAgainError, MustStopError or
+RowsRefusedError here and nowhere else. The library is synchronous: each lane of threads has a client a thread, so
+that reading never waits for writing and the readiness probe waits for neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import clickhouse_connect
+import structlog
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
+from urllib3.exceptions import HTTPError
+
+from schemas.messages import MustStopError, TryAgainError, WorldError
+from schemas.stores import ContactPage, StoredSubmission
+from sinks import migrate, stored
+from sinks.clickhouse_url import Folder, Server, parse
+from sinks.errors import RowsRefusedError, code_of, is_unknown, translated
+from sinks.rows import Insert
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+CONNECT_SECONDS: Final = 5
+_MB: Final = 1 << 20
+_ENGINE: Final = {
+    "mark_cache_size": 64 * _MB,
+    "primary_index_cache_size": 64 * _MB,
+    "index_mark_cache_size": 8 * _MB,
+    "query_condition_cache_size": 8 * _MB,
+    "compiled_expression_cache_size": 8 * _MB,
+}
+"""The embedded engine lives in a process with other work: its caches are kept small."""
+_FOLDER_SETTINGS: Final = {"max_threads": 2, "max_insert_threads": 1, "max_memory_usage": 512 * _MB}
+_BYTES: Final = dict.fromkeys(stored.BYTES, "bytes")
+
+
+def connect(
+    url: str, *, write_within_seconds: int = 30, read_within_seconds: int = 20, probe_within_seconds: int = 3
+) -> ClickHouse:
+    """Return the store that a URL names, without reaching for it yet. Raise ValueError if it is no such URL.
+
+    `clickhouse://user:password@host:8123/database`, `clickhouses://` for TLS, `chdb:///absolute/folder`.
+    """
+    for name in ("clickhouse_connect", "urllib3"):  # they log a line for each failed try
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    where = parse(url)
+    return ClickHouse(
+        where,
+        writer=_Lane(where, "write", threads=1, within_seconds=write_within_seconds),
+        readers=_Lane(where, "read", threads=3, within_seconds=read_within_seconds),
+        probe=_Lane(where, "probe", threads=1, within_seconds=probe_within_seconds),
+    )
+
+
+class ClickHouse:
+    """What is stored: written by the sink's consumers, asked by everybody (`schemas.stores.Store`).
+
+    Writing raises TryAgainError, MustStopError or RowsRefusedError; asking raises TryAgainError only.
+    """
+
+    def __init__(self, where: Server | Folder, *, writer: _Lane, readers: _Lane, probe: _Lane) -> None:
+        self._where = where
+        self._writer, self._readers, self._probe = writer, readers, probe
+        self._last_failure: WorldError | None = None
+
+    def __str__(self) -> str:
+        return str(self._where)
+
+    async def migrate(self) -> None:
+        """Apply the migrations that are missing. Several processes may do it at once."""
+        for name in await self._writer.run(_apply_migrations):
+            log.info("migration_applied", name=name)
+
+    async def insert(self, insert: Insert) -> None:
+        """Write rows, all or none; the same rows again change nothing."""
+        try:
+            await self._writer.run(lambda client: _write(client, insert))
+        except WorldError as error:
+            self._last_failure = error
+            raise
+        self._last_failure = None
+
+    async def submission(self, submission_id: str) -> StoredSubmission | None:
+        return await self._ask(self._readers, lambda query: stored.read_submission(query, submission_id))
+
+    async def contacts(self, batch_id: str, page: int, limit: int) -> ContactPage:
+        return await self._ask(self._readers, lambda query: stored.read_contacts(query, batch_id, page, limit))
+
+    async def writable(self) -> None:
+        """Return if ClickHouse answers, takes writes, and took this process's last one; raise TryAgainError."""
+        why_not = await self._ask(self._probe, stored.why_not_writable)
+        if why_not or self._last_failure:
+            raise TryAgainError(why_not or str(self._last_failure))
+
+    async def close(self) -> None:
+        """Let what is under way end, and close every connection."""
+        await asyncio.gather(self._writer.close(), self._readers.close(), self._probe.close())
+
+    @staticmethod
+    async def _ask(lane: _Lane, read: Callable[[stored.Query], T]) -> T:
+        try:
+            return await lane.run(lambda client: read(_query_of(client)))
+        except (MustStopError, RowsRefusedError) as error:
+            raise TryAgainError(str(error)) from None
+
+
+def _write(client: Client, insert: Insert) -> None:
+    settings = {"async_insert": 0, "insert_deduplicate": 1, "insert_deduplication_token": insert.token}
+    client.raw_insert(insert.table, insert.columns, insert.blocks, settings=settings, fmt="Native")
+
+
+def _query_of(client: Client) -> stored.Query:
+    def query(statement: str, **parameters: str | int) -> Sequence[tuple[Any, ...]]:
+        rows: Sequence[tuple[Any, ...]] = client.query(
+            statement, parameters=parameters, column_formats=_BYTES
+        ).result_rows
+        return rows
+
+    return query
+
+
+def _apply_migrations(client: Client) -> list[str]:
+    client.command(migrate.TABLE)
+    applied = dict(client.query("SELECT name, checksum FROM migrations FINAL").result_rows)
+    missing = migrate.pending(migrate.known(), applied)
+    for each in missing:
+        client.command(each.statement)
+        _write(client, migrate.record_of(each))
+    return [each.name for each in missing]
+
+
+class _Lane:
+    """A few threads with a client each, made when first needed."""
+
+    def __init__(self, where: Server | Folder, name: str, *, threads: int, within_seconds: int) -> None:
+        self._where = where
+        self._within_seconds = within_seconds
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"clickhouse-{name}")
+        self._own = threading.local()
+        self._clients: list[Client] = []
+        self._shouted: set[int | None] = set()
+
+    async def run(self, work: Callable[[Client], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._translating, work)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        for client in self._clients:
+            client.close()
+
+    def _translating(self, work: Callable[[Client], T]) -> T:
+        try:
+            return work(self._client())
+        except (ClickHouseError, HTTPError, OSError) as error:
+            raise self._translated(error) from None  # the text may repeat values of rows
+
+    def _translated(self, error: Exception) -> Exception:
+        if isinstance(error, ProgrammingError) and error.code is None:  # said by the client library itself
+            return MustStopError(_unusable(self._where))
+        code = code_of(error)
+        if is_unknown(code) and code not in self._shouted:
+            self._shouted.add(code)
+            log.error("clickhouse_error_unknown", code=code, kind=type(error).__name__, done="tried again")
+        return translated(code, str(self._where))
+
+    def _client(self) -> Client:
+        if not hasattr(self._own, "client"):
+            self._own.client = _make_client(self._where, self._within_seconds)
+            self._clients.append(self._own.client)
+        client: Client = self._own.client
+        return client
+
+
+def _unusable(where: Server | Folder) -> str:
+    if isinstance(where, Folder):
+        return f"{where} cannot be opened: stop the process that has it open, or let this user write the folder"
+    return f"ClickHouse at {where} cannot be used: let its user change the settings that dialfeed sends"
+
+
+def _make_client(where: Server | Folder, within_seconds: int) -> Client:
+    if isinstance(where, Folder):
+        options: Mapping[str, Any] = {"chdb_options": _ENGINE, "settings": _FOLDER_SETTINGS}
+        return clickhouse_connect.get_client(interface="chdb", path=where.path, **options)
+    return clickhouse_connect.get_client(
+        host=where.host,
+        port=where.port,
+        username=where.username,
+        password=where.password,
+        database=where.database,
+        secure=where.secure,
+        connect_timeout=CONNECT_SECONDS,
+        send_receive_timeout=within_seconds,
+        autogenerate_session_id=False,
+        client_name="dialfeed",
+        dedicated_pool=True,
+    )

@@ -1,0 +1,59 @@
+"""Where ClickHouse is: `clickhouse://user:password@host:8123/database`, or `chdb:///folder` for the embedded engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+EXAMPLES: Final = "clickhouse://user:password@host:8123/database, clickhouses://... for TLS, or chdb:///absolute/folder"
+_PORTS: Final = {"clickhouse": 8123, "clickhouses": 8443}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A ClickHouse server, by HTTP. `str()` has no password."""
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str = field(repr=False)
+    secure: bool
+
+    def __str__(self) -> str:
+        return f"{'clickhouses' if self.secure else 'clickhouse'}://{self.host}:{self.port}/{self.database}"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of the embedded engine. One process at a time can have it open."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"chdb://{self.path}"
+
+
+def parse(url: str) -> Server | Folder:
+    """Return where the URL points to. Raise ValueError, whose text does not repeat the URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"not a ClickHouse URL: write {EXAMPLES}") from None
+    path = unquote(parts.path)
+    if parts.scheme == "chdb":
+        if parts.netloc or path in {"", "/"}:
+            raise ValueError("a chdb URL names an absolute folder after three slashes: chdb:///absolute/folder")
+        return Folder(path)
+    if parts.scheme not in _PORTS or not parts.hostname or parts.query or "/" in path[1:]:
+        raise ValueError(f"not a ClickHouse URL: write {EXAMPLES}")
+    return Server(
+        host=parts.hostname,
+        port=port or _PORTS[parts.scheme],
+        database=path[1:] or "default",
+        username=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        secure=parts.scheme == "clickhouses",
+    )

@@ -1,0 +1,225 @@
+"""The loop that both consumers run: take what waits, write it, commit. It decides nothing about the messages.
+
+Offsets are committed only after the messages have been written, in order, so that a stop at any point leaves work
+to be done again and never work undone. While the world is wrong the same messages are tried again in place: nothing
+is fetched meanwhile beyond what is buffered, heartbeats go on, and the lag shows the wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
+
+from schemas.kafka_connection import KafkaConnection
+from schemas.messages import MustStopError, TryAgainError
+from sinks.errors import RowsRefusedError
+
+log = structlog.get_logger(__name__)
+
+IDLE_MS: Final = 200
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 5.0
+REVOKE_WITHIN_SECONDS: Final = 8.0
+"""How long a rebalance waits for the flush in progress; less than the group's session timeout."""
+STOP_WITHIN_SECONDS: Final = 10.0
+_FETCH_BYTES: Final = 2 * 1024 * 1024
+
+
+class Consumer(Protocol):
+    """What is used of an AIOKafkaConsumer."""
+
+    def subscribe(self, topics: Sequence[str], *, listener: ConsumerRebalanceListener) -> None: ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def getmany(
+        self, *, timeout_ms: int, max_records: int
+    ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]: ...
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None: ...
+
+
+Write = Callable[[Sequence[ConsumerRecord]], Awaitable[None]]
+"""Writes messages, in a way that may be repeated; raises TryAgainError or MustStopError."""
+
+
+def group_member(kafka: KafkaConnection, group: str) -> Consumer:
+    """Return a consumer of the group, not started. The range assignor gives the same share of each topic."""
+    consumer: Consumer = AIOKafkaConsumer(
+        **kafka.group_options(group),
+        auto_offset_reset="earliest",
+        partition_assignment_strategy=[RangePartitionAssignor],
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
+    return consumer
+
+
+def next_offsets(messages: Iterable[ConsumerRecord]) -> dict[TopicPartition, int]:
+    """Return what to commit once the messages, in order within each partition, have been written."""
+    return {TopicPartition(message.topic, message.partition): message.offset + 1 for message in messages}
+
+
+class Consuming:
+    """One consumer's way from start to stop. `most_messages` and `most_bytes` bound what is written at once."""
+
+    def __init__(
+        self,
+        name: str,
+        topics: Sequence[str],
+        make_consumer: Callable[[], Consumer],
+        write: Write,
+        *,
+        most_messages: int,
+        most_bytes: int,
+    ) -> None:
+        self._name, self._topics, self._make_consumer, self._write = name, topics, make_consumer, write
+        self._most_messages, self._most_bytes = most_messages, most_bytes
+        self._step = max(most_messages // 8, 1)  # bytes are counted after each
+        self._busy = asyncio.Lock()
+        self._interrupted = asyncio.Event()  # the wait for a better world is over: stopping, or partitions move
+        self._assigned = asyncio.Event()  # cleared by giving up: later offsets must not be committed over earlier ones
+        self._assigned.set()
+        self._stopping = False
+        self._ended = asyncio.Event()
+        self._waiting = False
+
+    async def run(self) -> None:
+        """Consume until stopped. Raise MustStopError, with nothing of the flush in progress committed."""
+        try:
+            consumer = await self._started()
+            if consumer is not None:
+                try:
+                    await self._consume(consumer)
+                finally:
+                    await consumer.stop()
+        except KafkaError as error:
+            kind = type(error).__name__
+            raise MustStopError(f"Kafka refuses consumer {self._name} ({kind}): see `dialfeed topics`") from error
+        finally:
+            self._ended.set()
+
+    async def stop(self) -> bool:
+        """Let the flush in progress end and be committed; return whether it did within STOP_WITHIN_SECONDS."""
+        self._stopping = True
+        self._interrupted.set()
+        self._assigned.set()
+        try:
+            async with asyncio.timeout(STOP_WITHIN_SECONDS):
+                await self._ended.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _started(self) -> Consumer | None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping:
+            consumer = self._make_consumer()
+            consumer.subscribe(self._topics, listener=_Rebalance(self))
+            try:
+                await consumer.start()
+            except KafkaConnectionError:
+                await consumer.stop()
+                self._note_waiting("Kafka does not answer")
+                pause = await self._pause(pause)
+            else:
+                self._note_going_on()
+                return consumer
+        return None
+
+    async def _consume(self, consumer: Consumer) -> None:
+        while not self._stopping:
+            async with self._busy:
+                messages = await self._gather(consumer)
+                if messages and await self._written(messages):
+                    await self._commit(consumer, next_offsets(messages))
+                elif messages and not self._stopping:
+                    self._assigned.clear()
+            await self._assigned.wait()
+
+    async def _gather(self, consumer: Consumer) -> list[ConsumerRecord]:
+        """Return what waits, up to the bounds; a single message is not kept waiting for more."""
+        messages: list[ConsumerRecord] = []
+        size, timeout = 0, IDLE_MS
+        while len(messages) < self._most_messages and size < self._most_bytes:
+            taken = await consumer.getmany(timeout_ms=timeout, max_records=self._step)
+            new = [message for of_partition in taken.values() for message in of_partition]
+            if not new:
+                break
+            messages += new
+            size += sum(len(message.value or b"") for message in new)
+            timeout = 0
+        return messages
+
+    async def _written(self, messages: Sequence[ConsumerRecord]) -> bool:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._write(messages)
+            except TryAgainError as error:
+                self._note_waiting(str(error))
+            except RowsRefusedError as error:
+                raise MustStopError(f"{error}: only rows of phone_log can be set aside") from None
+            else:
+                self._note_going_on()
+                return True
+            pause = await self._pause(pause)
+            if self._interrupted.is_set():
+                return False
+
+    async def _commit(self, consumer: Consumer, offsets: Mapping[TopicPartition, int]) -> None:
+        try:
+            await consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError) as error:
+            # The partitions have moved; whoever has them now writes the same again, to the same effect.
+            log.warning("commit_refused", consumer=self._name, error=type(error).__name__)
+
+    async def _pause(self, seconds: float) -> float:
+        """Wait, unless interrupted; return the next, longer pause."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._interrupted.wait()
+        except TimeoutError:
+            pass
+        return min(seconds * 2, LONGEST_PAUSE_SECONDS)
+
+    def _note_waiting(self, why: str) -> None:
+        if not self._waiting:
+            log.warning("waiting", consumer=self._name, why=why)
+        self._waiting = True
+
+    def _note_going_on(self) -> None:
+        if self._waiting:
+            log.info("going_on", consumer=self._name)
+        self._waiting = False
+
+    async def let_go(self) -> None:
+        """Let the flush in progress end, or give it up if it only waits, before partitions move."""
+        if self._waiting:
+            self._interrupted.set()
+        try:
+            async with asyncio.timeout(REVOKE_WITHIN_SECONDS), self._busy:
+                pass
+        except TimeoutError:
+            log.warning("partitions_move_during_flush", consumer=self._name)
+
+    def take_up(self) -> None:
+        """Go on after partitions have moved."""
+        if not self._stopping:
+            self._interrupted.clear()
+        self._assigned.set()
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    def __init__(self, consuming: Consuming) -> None:
+        self._consuming = consuming
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - all of them move
+        await self._consuming.let_go()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        log.info("partitions_assigned", partitions=len(assigned))
+        self._consuming.take_up()

@@ -1,0 +1,79 @@
+"""Rows that ClickHouse refuses: found by halving, then dead letters. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from schemas.dead_letters import DeadLetter, dead_letter
+from schemas.outcomes import Code, FieldError, Rejected
+from schemas.records import PhoneLogChunk
+from sinks.rows import PreparedChunk, prepare
+
+STAGE: Final = "load"
+SAMPLE_ROWS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """One row that ClickHouse refuses, as a chunk of one row; `reason` says why, without the row's values."""
+
+    chunk: PhoneLogChunk
+    reason: str
+
+
+def sample(prepared: Sequence[PreparedChunk]) -> list[PreparedChunk]:
+    """Return at most SAMPLE_ROWS rows, spread evenly, each as a chunk of its own; none where rows are few.
+
+    If ClickHouse refuses all of them, the table is wrong rather than the rows, and nothing may be dead-lettered.
+    """
+    places = [(each.chunk, row) for each in prepared for row in range(each.rows)]
+    if len(places) <= SAMPLE_ROWS:
+        return []
+    chosen = [places[i * len(places) // SAMPLE_ROWS] for i in range(SAMPLE_ROWS)]
+    return [prepare(_cut(chunk, slice(row, row + 1))) for chunk, row in chosen]
+
+
+def halves(prepared: Sequence[PreparedChunk]) -> tuple[list[PreparedChunk], list[PreparedChunk]]:
+    """Return the rows in two parts; there must be at least two. Chunks are parted before one is cut."""
+    with_rows = [each for each in prepared if each.rows]
+    if len(with_rows) > 1:
+        middle = len(with_rows) // 2
+        return with_rows[:middle], with_rows[middle:]
+    chunk, middle = with_rows[0].chunk, with_rows[0].rows // 2
+    return [prepare(_cut(chunk, slice(None, middle)))], [prepare(_cut(chunk, slice(middle, None)))]
+
+
+def _cut(chunk: PhoneLogChunk, rows: slice) -> PhoneLogChunk:
+    return msgspec.structs.replace(
+        chunk,
+        record_index=chunk.record_index[rows],
+        phone_number=chunk.phone_number[rows],
+        phone_number_sent=chunk.phone_number_sent[rows],
+        timezone=chunk.timezone[rows],
+        timezone_source=chunk.timezone_source[rows],
+        variables=chunk.variables[rows],
+    )
+
+
+def dead_letter_of(row: RefusedRow, failed_at: int, app_version: str) -> DeadLetter:
+    """Return the dead letter of a refused row.
+
+    The sender's bytes are no longer at hand: its record is put together again from the number as it was sent (as
+    text, also where it was sent as a number), the timezone if the sender gave one, and the variables untouched.
+    """
+    chunk = row.chunk
+    error = FieldError(Code.SINK_REJECTED, "", row.reason)
+    return dead_letter(_record(chunk), Rejected((error,), STAGE), chunk, chunk.record_index[0], failed_at, app_version)
+
+
+def _record(chunk: PhoneLogChunk) -> bytes:
+    given = {"phoneNumber": chunk.phone_number_sent[0]}
+    if chunk.timezone_source[0] == "record":
+        given["timezone"] = chunk.timezone[0]
+    head = msgspec.json.encode(given)[:-1]
+    variables = chunk.variables[0].strip()[1:].lstrip()
+    return head + (b"," if variables != b"}" else b"") + variables
