@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import structlog
 import uvloop
 
+from dialfeed import garbage
 from dialfeed.exits import WrongUseError
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_topic import RegistryTopic
@@ -64,6 +65,7 @@ async def _load(settings: Settings, stop: asyncio.Event) -> None:
         KafkaPublisher(kafka) as publisher,
         _running(_sink(kafka, clickhouse, publisher)) as running,
     ):
+        garbage.settle()
         log.info("load_ready")
         await _until(stop, running)
 
@@ -90,6 +92,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
             known_timezone=zone_names().__contains__,
             checks=_checks(publisher, registry, workers, clickhouse),
         )
+        garbage.settle()
         ended = asyncio.Event()
         serving = asyncio.create_task(serve(app, listen(edge), stop=ended, started=lambda: log.info("api_ready")))
         try:

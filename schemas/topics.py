@@ -36,6 +36,7 @@ class Topic:
     settings: dict[str, str] = field(default_factory=dict)
 
 
+RAW_PARTITIONS: Final = 8
 REPORT_PARTITIONS: Final = 8
 """Receipts and dead letters have the same number, so that one process reads all of a submission's answers."""
 
@@ -45,7 +46,7 @@ def _kept(days: int) -> dict[str, str]:
 
 
 TOPICS: Final[tuple[Topic, ...]] = (
-    Topic(TopicName.RAW, 8, {"message.timestamp.type": "LogAppendTime", **_LARGE, **_kept(7)}),
+    Topic(TopicName.RAW, RAW_PARTITIONS, {"message.timestamp.type": "LogAppendTime", **_LARGE, **_kept(7)}),
     Topic(TopicName.CHUNKS, 8, {**_LARGE, **_kept(3)}),
     Topic(TopicName.PHONE_LOG, 8, {**_LARGE, **_kept(14)}),
     Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}),

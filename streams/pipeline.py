@@ -7,6 +7,7 @@ Both steps are functions of what they are given; `agents.py` reads, publishes an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,11 +45,16 @@ class Cleaned:
     dead_letters: list[DeadLetter]
 
 
-def cut(raw: RawMessage) -> list[Message]:
-    """Cut one raw message into chunks, spread over the workers."""
+def cut(raw: RawMessage) -> list[Chunk]:
+    """Cut one raw message into chunks."""
+    return cut_message(raw)
+
+
+def chunk_messages(chunks: Sequence[Chunk]) -> list[Message]:
+    """Return what carries chunks to `clean`, spread over the workers."""
     return [
         Message(TopicName.CHUNKS, encode(chunk), key=f"{chunk.submission_id}/{chunk.first_index}".encode())
-        for chunk in cut_message(raw)
+        for chunk in chunks
     ]
 
 
