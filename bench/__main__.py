@@ -32,18 +32,18 @@ def main() -> int:
     )
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # topics are new: it asks before all have a leader
     try:
-        sections = uvloop.run(_measure(sizes))
+        busy, sections = uvloop.run(_measure(sizes))
     except BenchError as error:
         _say(f"bench: {error}")
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         _say("bench: stopped; everything it started has ended")
         return 130
-    print(json.dumps(report.as_json(sizes, sections)) if options.json else report.as_text(sizes, sections))
+    print(json.dumps(report.as_json(sizes, busy, sections)) if options.json else report.as_text(sizes, busy, sections))
     return 0
 
 
-async def _measure(sizes: Sizes) -> dict[str, list[Line]]:
+async def _measure(sizes: Sizes) -> tuple[float, dict[str, list[Line]]]:
     this = asyncio.current_task()
     assert this is not None
     for name in (signal.SIGINT, signal.SIGTERM):  # so that everything that was started is ended
@@ -52,7 +52,7 @@ async def _measure(sizes: Sizes) -> dict[str, list[Line]]:
         raise BenchError("the baselines do other work than dialfeed:\n" + "\n".join(differences))
     steps = await kernels(sizes, _say)
     measured = await measure(sizes, _say)
-    return {
+    return report.others(measured), {
         "Records a second, end to end (a ratio above 1: dialfeed is faster)": report.rates(measured),
         "Latency (a ratio below 1: dialfeed is faster)": report.latencies(measured),
         "CPU of whole processes (below 1: dialfeed needs less)": report.cpu(measured),

@@ -63,6 +63,8 @@ class Pass:
     seconds: float
     cpu: Mapping[str, float]
     """CPU seconds of each process meanwhile."""
+    others: float
+    """Cores that were taken meanwhile by what is neither measured nor this process."""
 
     @property
     def rate(self) -> float:
@@ -79,12 +81,20 @@ class Watch:
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = pids
         self._cpu = cpu_seconds(pids)
+        self._others = _seconds_of_others(self._cpu)
         self._began = time.perf_counter()
 
     def done(self, records: int) -> Pass:
         seconds = time.perf_counter() - self._began
         now = cpu_seconds(self._pids)
-        return Pass(records, seconds, {name: now[name] - before for name, before in self._cpu.items()})
+        others = (_seconds_of_others(now) - self._others) / seconds
+        return Pass(records, seconds, {name: now[name] - before for name, before in self._cpu.items()}, others)
+
+
+def _seconds_of_others(measured: Mapping[str, float]) -> float:
+    """Return the CPU time of the whole machine so far without these and without this process."""
+    machine = psutil.cpu_times()
+    return float(machine.user + machine.nice + machine.system - sum(measured.values()) - time.process_time())
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

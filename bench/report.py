@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Final
@@ -14,6 +15,8 @@ from bench.rounds import CONNECTIONS, LATENCY_RECORDS, Measured, Sizes
 FAUST: Final = "Faust guide"
 FASTAPI: Final = "FastAPI handler"
 _MS: Final = 1000.0
+BUSY_CORES: Final = 0.2
+"""More than this of other programs is said: the result is then of little use."""
 _LIBRARIES: Final = (
     "faust-streaming",
     "fastapi",
@@ -91,6 +94,12 @@ def kernels(steps: Sequence[dict[str, Any]]) -> list[Line]:
     ]
 
 
+def others(measured: Measured) -> float:
+    """Return the cores that other programs took while this was measured."""
+    passes = (*measured.topic, *measured.faust, *measured.posts, *measured.fastapi)
+    return statistics.median(one.others for one in passes)
+
+
 def machine() -> dict[str, Any]:
     """Return what the figures are of."""
     return {
@@ -101,10 +110,11 @@ def machine() -> dict[str, Any]:
     }
 
 
-def as_json(sizes: Sizes, sections: dict[str, list[Line]]) -> dict[str, Any]:
+def as_json(sizes: Sizes, busy: float, sections: dict[str, list[Line]]) -> dict[str, Any]:
     """Return everything, every round's figure included."""
     return {
         "machine": machine(),
+        "coresTakenByOthers": busy,
         "recordsARound": sizes.records,
         "rounds": sizes.rounds,
         "sections": {title: [_line_as_json(line) for line in lines] for title, lines in sections.items()},
@@ -124,10 +134,12 @@ def _line_as_json(line: Line) -> dict[str, Any]:
     }
 
 
-def as_text(sizes: Sizes, sections: dict[str, list[Line]]) -> str:
-    """Return tables, medians only."""
+def as_text(sizes: Sizes, busy: float, sections: dict[str, list[Line]]) -> str:
+    """Return tables, medians only, and how busy the machine was with other things."""
     about = machine()
     head = f"{about['cores']} cores ({about['machine']}), Python {about['python']}; medians of {sizes.rounds} rounds"
+    if busy > BUSY_CORES:
+        head += f"\nOther programs took {busy:.1f} cores meanwhile: end them and measure again. It hurts dialfeed most."
     parts = [head, *(f"{title}\n{_table(lines)}" for title, lines in sections.items())]
     return "\n\n".join(parts)
 
