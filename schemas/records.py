@@ -29,6 +29,7 @@ class Slice(Record, frozen=True, kw_only=True):
     source_partition: int
     source_offset: int
     report_partition: int | None = None
+    body_hash: str | None = None
 
 
 class Chunk(Slice, frozen=True, kw_only=True):
@@ -62,6 +63,7 @@ class Receipt(Record, frozen=True, kw_only=True):
     failed: int
     accepted_at: int
     call_ids: bytes
+    body_hash: str | None = None
 
 
 class SubmissionAccepted(Record, frozen=True, kw_only=True):
@@ -70,6 +72,17 @@ class SubmissionAccepted(Record, frozen=True, kw_only=True):
     batch_id: str
     total: int
     accepted_at: int
+    body_hash: str | None = None
+
+
+class DialerCommand(Record, frozen=True, kw_only=True):
+    command: str
+    request_id: str
+    workspace_id: str
+    batch_id: str
+    requested_at: int
+    reason: str
+    pending: int
 
 
 class Workspace(Record, frozen=True, kw_only=True):
