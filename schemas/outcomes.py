@@ -44,6 +44,8 @@ class Code(StrEnum):
     AGENT_UNKNOWN = "agent_unknown"
     SCHEMA_UNUSABLE = "schema_unusable"
     SINK_REJECTED = "sink_rejected"
+    DUPLICATE = "duplicate"
+    ROW_UNREADABLE = "row_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,12 @@ RECORD_CODES: Final[dict[Code, CodeMeaning]] = {
     ),
     Code.SINK_REJECTED: CodeMeaning(
         FailureClass.SINK, "ClickHouse refuses exactly this row", "look at the row's values, or tell the operator"
+    ),
+    Code.DUPLICATE: CodeMeaning(
+        FailureClass.DATA, "an earlier row of the uploaded table has the same number", "remove one of the two rows"
+    ),
+    Code.ROW_UNREADABLE: CodeMeaning(
+        FailureClass.DATA, "a row of an uploaded table cannot be read as its header says", "correct the row"
     ),
 }
 

@@ -100,12 +100,16 @@ class CallPlace:
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """How far a batch is: entries, those that left pending, those completed; the last change, ms since the epoch."""
+    """How far a batch is: entries, those that left pending, those completed; the last change, ms since the epoch.
+
+    `finished` are those in any final status, completed or not.
+    """
 
     total_calls: int
     picked: int
     completed: int
     updated_at: int
+    finished: int = 0
 
 
 class Store(Protocol):

@@ -1,12 +1,15 @@
 """The way of a record through `streams`, step by step: read this file first.
 
-    calls.raw --cut--> calls.chunks --clean--> calls.phone-log, and calls.dead-letter
+    calls.raw --cut-----> calls.chunks --clean--> calls.phone-log, and calls.dead-letter
+    calls.records --gather--^
 
-Both steps are functions of what they are given; `agents.py` reads, publishes and acknowledges around them.
+All steps are functions of what they are given; `agents.py` (cut, clean) and `gather.py` read, publish and acknowledge
+around them. Gathering itself is in `gathering.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,10 +48,15 @@ class Cleaned:
 
 
 def cut(raw: RawMessage) -> list[Message]:
-    """Cut one raw message into chunks, spread over the workers."""
+    """Cut one raw message into chunks."""
+    return chunk_messages(cut_message(raw))
+
+
+def chunk_messages(chunks: Sequence[Chunk]) -> list[Message]:
+    """Return what carries chunks to `clean`, spread over the workers."""
     return [
         Message(TopicName.CHUNKS, encode(chunk), key=f"{chunk.submission_id}/{chunk.first_index}".encode())
-        for chunk in cut_message(raw)
+        for chunk in chunks
     ]
 
 
@@ -119,6 +127,8 @@ def _columns(chunk: Chunk, campaign: Campaign | None, columns: dict[str, list[An
         source_partition=chunk.source_partition,
         source_offset=chunk.source_offset,
         report_partition=chunk.report_partition,
+        body_hash=chunk.body_hash,
+        origins=chunk.origins,
         workspace_id=campaign.workspace_id if campaign else "",
         agent_id=campaign.agent_id if campaign else "",
         schema_version=campaign.schema_version if campaign else 0,
