@@ -77,8 +77,9 @@ def server_properties(ports: Ports, *, storage: str = STORAGE) -> str:
         "share.coordinator.state.topic.num.partitions": 1,
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
-        # A killed broker's registration blocks its successor until this has passed; the default is 9 s.
-        "broker.session.timeout.ms": 3000,
+        # A killed broker's registration blocks its successor until this has passed (the default is 9 s); a broker that
+        # a busy machine holds up for longer is fenced for a moment, and its clients wait.
+        "broker.session.timeout.ms": 6000,
         "broker.heartbeat.interval.ms": 500,
         "num.network.threads": 2,
         "num.io.threads": 4,

@@ -82,7 +82,8 @@ class RegistryTopic:
             follower.cancel()
             await asyncio.gather(follower, return_exceptions=True)
         if self._consumer is not None:
-            await self._consumer.stop()
+            # aiokafka cancels its own fetches while it stops, and lets that show as if this task were cancelled.
+            await asyncio.gather(self._consumer.stop(), return_exceptions=True)
 
     async def _read_to_end(self) -> None:
         if self._consumer is None or self._follower is None or self._follower.done():

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import structlog
 import uvloop
 
+from dialfeed import garbage
 from dialfeed.admin_key import ensure_admin_key
 from dialfeed.exits import WrongUseError
 from dialfeed.kafka_publisher import KafkaPublisher
@@ -67,6 +68,7 @@ async def _load(settings: Settings, stop: asyncio.Event) -> None:
         KafkaPublisher(kafka) as publisher,
         _running(_sink(settings, kafka, clickhouse, publisher)) as running,
     ):
+        garbage.settle()
         log.info("load_ready")
         await _until(stop, running)
 
@@ -96,6 +98,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
             check_rows=row_check(registry.state, settings.max_record_bytes),
             checks=_checks(publisher, registry, workers, clickhouse),
         )
+        garbage.settle()
         ended = asyncio.Event()
         serving = asyncio.create_task(serve(app, listen(edge), stop=ended, started=lambda: log.info("api_ready")))
         try:

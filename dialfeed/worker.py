@@ -15,6 +15,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from dialfeed import garbage
 from dialfeed.exits import ExitCode
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_topic import RegistryTopic
@@ -65,6 +66,7 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         gather = Gather(kafka, publisher)
         app = build_app(StreamSettings(kafka, settings.data / "faust"), steps, gather)
         await app.start()
+        garbage.settle()
         log.info("worker_ready", pid=os.getpid())
         watch = asyncio.create_task(_watch(app, kafka, steps, gather), name="liveness")
         await _first_of(stop.wait(), app.wait_until_stopped())

@@ -150,6 +150,9 @@ async def _stop(consumer: AIOKafkaConsumer) -> None:
     """Leave the group, if the brokers let us; without them it leaves by itself after the session's time."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
-            await consumer.stop()
-    except (KafkaError, TimeoutError) as error:
+            # aiokafka cancels its own fetches while it stops, and lets that show as if this task were cancelled.
+            (error,) = await asyncio.gather(consumer.stop(), return_exceptions=True)
+    except TimeoutError as late:
+        error = late
+    if error is not None:
         log.warning("receipts_stopped_without_leaving", error=type(error).__name__)

@@ -39,6 +39,7 @@ class Topic:
     settings: dict[str, str] = field(default_factory=dict)
 
 
+RAW_PARTITIONS: Final = 8
 REPORT_PARTITIONS: Final = 8
 """Receipts and dead letters have the same number, so that one process reads all of a submission's answers."""
 
@@ -51,7 +52,7 @@ def _kept(days: int) -> dict[str, str]:
 
 
 TOPICS: Final[tuple[Topic, ...]] = (
-    Topic(TopicName.RAW, 8, {"message.timestamp.type": "LogAppendTime", **_LARGE, **_kept(7)}),
+    Topic(TopicName.RAW, RAW_PARTITIONS, {"message.timestamp.type": "LogAppendTime", **_LARGE, **_kept(7)}),
     Topic(TopicName.RECORDS, 8, {"message.timestamp.type": "LogAppendTime", **_LARGE, **_kept(7)}),
     Topic(TopicName.CHUNKS, 8, {**_LARGE, **_kept(3)}),
     Topic(TopicName.PHONE_LOG, BATCH_PARTITIONS, {**_LARGE, **_kept(14)}),

@@ -102,7 +102,8 @@ class Consuming:
                 try:
                     await self._consume(consumer)
                 finally:
-                    await consumer.stop()
+                    # aiokafka cancels its own fetches while it stops; it shows as if this task were cancelled.
+                    await asyncio.gather(consumer.stop(), return_exceptions=True)
         except KafkaError as error:
             kind = type(error).__name__
             raise MustStopError(f"Kafka refuses consumer {self._name} ({kind}): see `dialfeed topics`") from error

@@ -31,6 +31,9 @@ from streams.chunking import RawMessage, uncut
 
 log = structlog.get_logger(__name__)
 
+AT_ONCE_CHUNKS: Final = 10
+"""A worker that shares with nobody cleans a message of up to so many chunks itself, some 10 ms each."""
+
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
@@ -46,6 +49,7 @@ class Steps:
     campaigns: Campaigns
     limits: pipeline.Limits
     at_work: set[str] = field(default_factory=set)
+    alone: Callable[[], bool] = lambda: False
 
     @classmethod
     def with_effects(cls, publisher: Publisher, registry: RegistryReader, limits: pipeline.Limits) -> Steps:
@@ -53,14 +57,20 @@ class Steps:
         return cls(publisher, registry, Campaigns(registry.state), limits)
 
     async def cut(self, raw: RawMessage) -> None:
-        """One message of `calls.raw`."""
+        """One message of `calls.raw`. The way over `calls.chunks` is for sharing; a worker that is alone saves it."""
         chunks = pipeline.cut(raw)
-        await self.publisher.publish(chunks)
-        log.debug("cut", partition=raw.partition, offset=raw.offset, chunks=len(chunks))
+        if len(chunks) <= AT_ONCE_CHUNKS and self.alone():
+            for chunk in chunks:
+                await self.clean_chunk(chunk)
+        else:
+            await self.publisher.publish(pipeline.chunk_messages(chunks))
 
     async def clean(self, raw: RawMessage) -> None:
         """One message of `calls.chunks`."""
-        chunk = _chunk_in(raw)
+        await self.clean_chunk(_chunk_in(raw))
+
+    async def clean_chunk(self, chunk: Chunk) -> None:
+        """Part the good from the bad; dead letters first."""
         parts = await self._parts(chunk)
         cleaned = [pipeline.clean(part, campaign, self.limits, _now()) for part, campaign in parts]
         letters = [to_message(letter) for one in cleaned for letter in one.dead_letters]

@@ -6,7 +6,7 @@ import logging
 import os
 import ssl
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 
 from schemas.kafka_connection import GROUP_SESSION_MS, KafkaConnection
 from schemas.messages import WorldError
-from schemas.topics import MAX_MESSAGE_BYTES, WORKER_GROUP
+from schemas.topics import MAX_MESSAGE_BYTES, RAW_PARTITIONS, WORKER_GROUP, TopicName
 from streams.agents import Steps, register
 from streams.gather import Gather, service_of
 from streams.safe_consumer import SafeTransport, leave_group
@@ -53,6 +53,12 @@ class FailStopApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
         log.critical("agent_failed", agent=agent.name, error=type(exc).__name__)
         self.end_process()
 
+    def is_alone(self) -> bool:
+        """Whether this worker has every partition of `calls.raw`: then there is nobody to share its work with."""
+        raw = self.prefix + TopicName.RAW
+        mine = [partition for partition in self.consumer.assignment() if partition.topic == raw]
+        return len(mine) == RAW_PARTITIONS
+
     def stop_unacknowledged(self, error: Exception) -> None:
         """End the process at once; what was being done is done again by the next worker."""
         # Only our own errors are quoted: another's text may hold a record.
@@ -71,7 +77,7 @@ def build_app(settings: StreamSettings, steps: Steps, gather: Gather) -> FailSto
     """Return the app with its agents and `gather`. Nothing is connected yet; topics must exist before it is started."""
     app = FailStopApp(**_options(settings))
     app.prefix = settings.kafka.prefix
-    register(app, steps, app.stop_unacknowledged)
+    register(app, replace(steps, alone=app.is_alone), app.stop_unacknowledged)
     app.service(service_of(gather, app.stop_unacknowledged))
     return app
 

@@ -37,6 +37,9 @@ class Decoded:
 
 def decode_records(records: Sequence[bytes], max_bytes: int) -> Decoded:
     """Return every record decoded. `max_bytes` is the record limit, as sent."""
+    objects = _all_at_once(records, max_bytes)
+    if objects is not None:
+        return Decoded(objects)
     decoded = Decoded()
     for row, text in enumerate(records):
         value, errors = _decode_record(text, max_bytes)
@@ -50,16 +53,30 @@ def decode_records(records: Sequence[bytes], max_bytes: int) -> Decoded:
     return decoded
 
 
+def _all_at_once(records: Sequence[bytes], max_bytes: int) -> list[dict[str, Any]] | None:
+    """Return the objects of a chunk in which nothing is wrong or suspicious, as nearly every chunk; else None."""
+    if max(map(len, records), default=0) > max_bytes or any(_may_be_deep(text) for text in records):
+        return None
+    try:
+        objects = [_decode(text) for text in records]
+    except (ValueError, RecursionError):
+        return None
+    return objects if all(type(one) is dict for one in objects) else None
+
+
+def _may_be_deep(text: bytes) -> bool:
+    return len(text) > 2 * MAX_DEPTH and text.count(b"{") + text.count(b"[") > MAX_DEPTH
+
+
 def _decode_record(text: bytes, max_bytes: int) -> tuple[Any, list[FieldError]]:
     if len(text) > max_bytes:
         return None, [_whole(Code.TOO_LARGE, f"the record has {len(text)} bytes, more than the limit of {max_bytes}")]
-    nested = text.count(b"{") + text.count(b"[") > MAX_DEPTH
     try:
         value = _decode(text)
     except (ValueError, RecursionError):
         value, errors = _look_closer(text)
     else:
-        errors = _found(value) if nested else []
+        errors = _found(value) if _may_be_deep(text) else []
     if not errors and type(value) is not dict:
         return None, [_whole(Code.NOT_AN_OBJECT, f"the record must be a JSON object, not {_kind(value)}")]
     return value, errors

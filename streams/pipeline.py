@@ -47,9 +47,9 @@ class Cleaned:
     dead_letters: list[DeadLetter]
 
 
-def cut(raw: RawMessage) -> list[Message]:
+def cut(raw: RawMessage) -> list[Chunk]:
     """Cut one raw message into chunks."""
-    return chunk_messages(cut_message(raw))
+    return cut_message(raw)
 
 
 def chunk_messages(chunks: Sequence[Chunk]) -> list[Message]:

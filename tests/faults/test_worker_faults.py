@@ -98,7 +98,7 @@ async def test_sigterm_finishes_what_is_in_work_and_commits_it(bus: Bus, tmp_pat
         await bus.read(TopicName.PHONE_LOG, lambda found: len(found) == 20)
         worker.terminate()
         assert await asyncio.to_thread(worker.wait, 15) == 0
-    assert await bus.committed("worker", TopicName.CHUNKS) == 20
+    assert await bus.committed("worker", TopicName.RAW) == 20
 
 
 async def test_an_unexpected_error_ends_the_worker_without_acknowledging(bus: Bus, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ async def test_an_unexpected_error_ends_the_worker_without_acknowledging(bus: Bu
     await bus.produce(body(record(1)), submission_id="s")
     with part(bus, tmp_path, "worker") as worker:
         assert await asyncio.to_thread(worker.wait, 60) == 70
-    assert await bus.committed("worker", TopicName.CHUNKS) == 0
+    assert await bus.committed("worker", TopicName.RAW) == 0
     assert "worker_stops" in (tmp_path / "parts.log").read_text()
 
 

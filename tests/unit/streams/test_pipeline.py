@@ -11,8 +11,7 @@ from schemas import codecs
 from schemas.outcomes import Code, FieldError
 from schemas.records import Chunk, PhoneLogChunk
 from schemas.topics import TopicName
-from streams import pipeline
-from streams.pipeline import Cleaned, Limits, clean, cut, messages_of
+from streams.pipeline import Cleaned, Limits, chunk_messages, clean, cut, messages_of
 from tests.support.samples import body, campaign, chunk, raw_message, record, records
 
 NOW = 1_700_000_000_500
@@ -114,12 +113,12 @@ def test_the_phone_log_of_a_batch_goes_to_one_partition() -> None:
 
 
 def test_chunks_of_a_submission_have_keys_of_their_own() -> None:
-    keys = [message.key for message in cut(raw_message(body(*records(2500)), submission_id="s"))]
+    keys = [message.key for message in chunk_messages(cut(raw_message(body(*records(2500)), submission_id="s")))]
     assert keys == [b"s/0", b"s/1000", b"s/2000"]
 
 
 def test_cut_and_clean_fit_together() -> None:
-    (message,) = pipeline.cut(raw_message(body(record(1), record(2, name=1))))
+    (message,) = chunk_messages(cut(raw_message(body(record(1), record(2, name=1)))))
     result = clean(codecs.decode(message.value, Chunk), campaign(), Limits(), NOW)
     assert (result.phone_log.record_index, len(result.dead_letters)) == ([0], 1)
 
