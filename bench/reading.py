@@ -1,6 +1,6 @@
 """How long pages, filters, orders, searches and counts take on a batch of a million contacts, while inserts go on.
 
-    python -m bench.reading [--contacts N] [--batches N] [--rounds N] [--only TEXT] [--url clickhouse://...] [--folder F]
+    python -m bench.reading [--contacts N] [--batches N] [--rounds N] [--only TEXT] [--url URL] [--folder FOLDER]
 
 The rows are made by ClickHouse itself. Without a URL the embedded engine is used, in a folder that is kept if named.
 """

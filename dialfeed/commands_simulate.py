@@ -61,7 +61,10 @@ def simulate_command(settings: Settings, /, as_json: bool, key_file: Path | None
     started = time.monotonic()
     with view(live=not as_json) as watch:
         progress = asyncio.run(_run(plan, CallingApi(api_url, key), watch))
-    answer(_facts(progress, time.monotonic() - started), as_json)
+    facts = _facts(progress, time.monotonic() - started)
+    if not as_json:
+        facts["statuses"] = [f"{number:,} {status}" for status, number in facts["statuses"].items()]
+    answer(facts, as_json)
     return ExitCode.DONE if progress.settled else ExitCode.SOME_FAILED
 
 

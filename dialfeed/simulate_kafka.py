@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from dialfeed.kafka_publisher import KafkaPublisher
@@ -27,16 +27,17 @@ async def following(kafka: KafkaConnection) -> AsyncIterator[AsyncIterator[str]]
     """
     topic = kafka.topic(TopicName.DIALER)
     consumer = AIOKafkaConsumer(
-        **kafka.client_options(), enable_auto_commit=False, isolation_level="read_committed", fetch_max_wait_ms=200
+        topic,
+        **kafka.client_options(),
+        enable_auto_commit=False,
+        auto_offset_reset="latest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=200,
     )
     try:
         await consumer.start()
-        partitions = consumer.partitions_for_topic(topic)
-        if partitions is None and topic in await consumer.topics():
-            partitions = consumer.partitions_for_topic(topic)
-        if not partitions:
+        if not consumer.assignment():
             raise MustStopError(f"the topic {topic} is missing: run `dialfeed topics --create`")
-        consumer.assign([TopicPartition(topic, number) for number in partitions])
         await consumer.seek_to_end()
         yield _started(consumer)
     except KafkaError as error:

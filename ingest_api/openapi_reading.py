@@ -83,7 +83,7 @@ def _batch_details() -> Schema:
             *_PAGES,
             _text(
                 "filter",
-                "JSON object: values that `callStatus` of the newest entry, a fixed field or a variable must be equal to",
+                "JSON object: what `callStatus` of the newest entry, a fixed field or a variable must be equal to",
                 '{"callStatus":"pending"}',
                 MOST_FILTER_CHARACTERS,
             ),
@@ -94,7 +94,7 @@ def _batch_details() -> Schema:
                 "name": "after",
                 "in": "query",
                 "schema": {**TEXT, "pattern": r"^\+?[0-9]{1,15}$"},
-                "description": "only greater phone numbers, in their order: pages stay stable while calls leave pending",
+                "description": "only greater phone numbers, in their order: stable while calls leave pending",
                 "example": "+12125551001",
             },
         ],

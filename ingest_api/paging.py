@@ -78,7 +78,7 @@ def _descending(text: str) -> bool:
 
 
 def _after(text: str) -> str | None:
-    """Return the number to go on after. A plus that was not encoded in the address arrives as a space, or is left out."""
+    """Return the number to go on after. A plus that was not encoded in the address arrives as a space."""
     if not text.strip():
         return None
     number = _with_plus(text)

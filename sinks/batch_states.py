@@ -23,6 +23,8 @@ class BatchStates:
     def __init__(self, most: int = MOST_ENTRIES) -> None:
         self._most = most
         self._states: OrderedDict[str, LeftTimes] = OrderedDict()
+        self._counted: dict[str, int] = {}
+        self._total = 0
 
     def unknown(self, batch_ids: Iterable[str]) -> list[str]:
         """Return the batches whose state has to be read first."""
@@ -35,19 +37,22 @@ class BatchStates:
     def take(self, batch_ids: Iterable[str]) -> dict[str, LeftTimes]:
         """Return the states of batches that are known, and forget what has not been used for longest."""
         taken = {batch_id: self._states[batch_id] for batch_id in dict.fromkeys(batch_ids)}
-        for batch_id in taken:
+        for batch_id, state in taken.items():
             self._states.move_to_end(batch_id)
-        counted = {batch_id: len(state) + _OF_A_BATCH for batch_id, state in self._states.items()}
-        total = sum(counted.values())
-        for batch_id, count in counted.items():
-            if total <= self._most or len(self._states) == 1:
-                break
-            del self._states[batch_id]
-            total -= count
+            count = len(state) + _OF_A_BATCH
+            self._total += count - self._counted.get(batch_id, 0)
+            self._counted[batch_id] = count
+        while self._total > self._most and len(self._states) > 1:
+            self.forget(next(iter(self._states)))
         return taken
 
-    def leave(self, batch_id: str, number: str, at: int, instead_of: int | None) -> None:
+    def leave(self, batch_id: str, number: str, at: int) -> None:
         """Note when an entry of a contact left, if the batch's state is here."""
         state = self._states.get(batch_id)
         if state is not None:
-            state.leave(number, at, instead_of)
+            state.leave(number, at)
+
+    def forget(self, batch_id: str) -> None:
+        """Forget a batch: its state is read again."""
+        self._states.pop(batch_id, None)
+        self._total -= self._counted.pop(batch_id, 0)

@@ -73,7 +73,7 @@ def spellings(number: float) -> list[str]:
     """Return how clean JSON may spell a number: whole ones as integer or as float."""
     others = (int(number), float(number)) if float(number).is_integer() else ()
     forms = {_encode(form) for form in (number, *others) if form == number}
-    zeros = {b"-0.0"} if number == 0 else set[bytes]()
+    zeros = {b"0.0", b"-0.0"} if number == 0 else set[bytes]()
     return sorted(form.decode() for form in forms | zeros)
 
 

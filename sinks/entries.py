@@ -18,6 +18,7 @@ RECENT_AT_LEAST: Final = 1_000
 RECENT_SHARE: Final = 8
 """Changes are folded into the columns when they are more than an eighth of them: a few us a change in all."""
 
+_KEYS: Final = 2**63
 Int64s = npt.NDArray[np.int64]
 
 
@@ -44,13 +45,10 @@ class LeftTimes:
         return len(self._numbers) + len(self._recent)
 
     def entries(self, numbers: Sequence[str], accepted_at: int | Sequence[int]) -> Entries:
-        """Return the entries of records for these E.164 numbers; `accepted_at` is one time for all, or one each.
-
-        Raise ValueError or OverflowError for what is no E.164 number.
-        """
+        """Return the entries of records for these E.164 numbers; `accepted_at` is one time for all, or one each."""
         if not len(self):
             return Entries([0] * len(numbers), [])
-        keys = np.array(list(map(int, numbers)), np.int64)
+        keys = np.array(list(map(_key, numbers)), np.int64)
         times = np.broadcast_to(np.asarray(accepted_at, np.int64), keys.shape)
         low, high = self._numbers.searchsorted(keys, "left"), self._numbers.searchsorted(keys, "right")
         before = self._before(low, high, times)
@@ -74,16 +72,15 @@ class LeftTimes:
                 before[place] = sum(time < times[place] for time in known)
                 left[place] = before[place] < len(known)
 
-    def leave(self, number: str, at: int, instead_of: int | None) -> None:
-        """Note when an entry of a contact left; `instead_of` is what was known of that entry before."""
-        key = int(number)
+    def leave(self, number: str, at: int) -> None:
+        """Note when an entry of a contact left, once: no two entries of a contact leave at the same time."""
+        key = _key(number)
         times = self._recent.get(key)
         if times is None:
             low, high = self._numbers.searchsorted(key, "left"), self._numbers.searchsorted(key, "right")
             times = self._recent[key] = self._times[low:high].tolist()
-        if instead_of is not None and instead_of in times:
-            times.remove(instead_of)
-        insort(times, at)
+        if at not in times:
+            insort(times, at)
         if len(self._recent) > max(RECENT_AT_LEAST, len(self._numbers) // RECENT_SHARE):
             self._fold()
 
@@ -95,3 +92,12 @@ class LeftTimes:
         times = np.concatenate([self._times[kept], recent[:, 1]])
         order = np.lexsort((times, numbers))
         self._numbers, self._times, self._recent = numbers[order], times[order], {}
+
+
+def _key(number: str) -> int:
+    """Return an E.164 number's digits; 0, as ClickHouse does, for what is none."""
+    try:
+        key = int(number)
+    except ValueError:
+        return 0
+    return key if 0 <= key < _KEYS else 0

@@ -29,7 +29,7 @@ from sinks.consume import Consumer, Consuming, group_member
 from sinks.entries import LeftTimes
 from sinks.facts import read_left_times, read_receipts, refresh_contacts
 from sinks.load_rows import store
-from sinks.load_statuses import StatusLoad
+from sinks.load_statuses import StatusesWritten, StatusLoad
 from sinks.receipts_given import Parted, ReceiptsGiven
 from sinks.refused import RefusedRow, dead_letter_of
 from sinks.report_rows import receipts_insert
@@ -66,7 +66,7 @@ class Load:
         make_consumer: Callable[[KafkaConnection, str], Consumer] = group_member,
     ) -> None:
         self._clickhouse, self._publisher, self._app_version = clickhouse, publisher, app_version
-        self._statuses = StatusLoad(clickhouse, publisher, app_version)
+        self._statuses = StatusLoad(clickhouse, app_version)
         self._status_topic = kafka.topic(TopicName.STATUS)
         self._memory = _Memory()
         self._consuming = Consuming(
@@ -96,12 +96,20 @@ class Load:
         memory = self._memory
         statuses = [message for message in messages if message.topic == self._status_topic]
         chunks = await asyncio.to_thread(chunks_in, [m for m in messages if m.topic != self._status_topic])
-        unknown = await self._statuses.write(statuses, memory.states) if statuses else []
+        written = await self._statuses.write(statuses, memory.states)
         if chunks:
             await self._write_chunks(chunks, memory)
-        if chunks and unknown:  # where a sink is built again the call may be in the same flush
-            unknown = await self._statuses.write(unknown, memory.states)
-        await self._statuses.reject_unknown(unknown)
+        await self._end_statuses(written, memory.states, look_again=bool(chunks))
+
+    async def _end_statuses(self, written: StatusesWritten, states: BatchStates, *, look_again: bool) -> None:
+        """Send what is left of the statuses, last: while ClickHouse is away it is not sent anew with each try."""
+        unknown, to_publish = written.unknown, written.to_publish
+        if unknown and look_again:  # where a sink is built again, call and status may be in one flush
+            again = await self._statuses.write(unknown, states)
+            unknown, to_publish = again.unknown, to_publish + again.to_publish
+        to_publish = to_publish + self._statuses.of_unknown_calls(unknown)
+        if to_publish:
+            await self._publisher.publish(to_publish)
 
     async def _write_chunks(self, chunks: Sequence[PhoneLogChunk], memory: _Memory) -> None:
         parted = await self._parted(chunks, memory.given)
@@ -170,7 +178,8 @@ class Load:
 def chunks_in(messages: Sequence[ConsumerRecord]) -> list[PhoneLogChunk]:
     """Return the chunks in the messages; a message that is not dialfeed's is passed over."""
     found = [chunk for chunk in map(_chunk_in, messages) if chunk is not None]
-    _note_foreign(len(messages) - len(found))
+    if len(found) < len(messages):
+        log.warning("foreign_messages_skipped", count=len(messages) - len(found), topic=messages[0].topic)
     return found
 
 
@@ -184,19 +193,7 @@ def _chunk_in(message: ConsumerRecord) -> PhoneLogChunk | None:
 
 def prepared_chunks(chunks: Sequence[PhoneLogChunk], states: Mapping[str, LeftTimes]) -> list[PreparedChunk]:
     """Return the chunks ready to be written; `states` has those of their batches."""
-    found: list[PreparedChunk] = []
-    for chunk in chunks:
-        try:
-            found.append(prepare(chunk, states.get(chunk.batch_id or "")))
-        except (ValueError, OverflowError):  # no E.164 number, so no chunk of ours
-            continue
-    _note_foreign(len(chunks) - len(found))
-    return found
-
-
-def _note_foreign(count: int) -> None:
-    if count:
-        log.warning("foreign_messages_skipped", count=count, topic=TopicName.PHONE_LOG.value)
+    return [prepare(chunk, states.get(chunk.batch_id or "")) for chunk in chunks]
 
 
 def _receipts(prepared: Sequence[PreparedChunk], refused: Sequence[RefusedRow]) -> list[list[Receipt]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from aiokafka.partitioner import murmur2
 from schemas import dead_letters
 from schemas.dead_letters import DeadLetter
 from schemas.identity import submission_id_of
-from schemas.messages import Message, Publisher, header, text_header
+from schemas.messages import Message, header, text_header
 from schemas.outcomes import Code, FieldError
 from schemas.statuses import StatusEvent, parse_status
 from schemas.submission_body import MAX_BATCH_ID_BYTES
@@ -45,66 +45,69 @@ class _Rejected:
     errors: tuple[FieldError, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StatusesWritten:
+    """What is left to do of a flush's statuses: those of unknown calls, and messages that are published last."""
+
+    unknown: list[ConsumerRecord]
+    to_publish: list[Message]
+
+
 class StatusLoad:
     """Writes the statuses of a flush, in a way that may be repeated; raises TryAgainError or MustStopError."""
 
-    def __init__(self, clickhouse: Store, publisher: Publisher, app_version: str) -> None:
-        self._clickhouse, self._publisher, self._app_version = clickhouse, publisher, app_version
+    def __init__(self, clickhouse: Store, app_version: str) -> None:
+        self._clickhouse, self._app_version = clickhouse, app_version
 
-    async def write(self, messages: Sequence[ConsumerRecord], states: BatchStates) -> list[ConsumerRecord]:
-        """Write what can be read and is of a known call; return the messages whose call is unknown."""
+    async def write(self, messages: Sequence[ConsumerRecord], states: BatchStates) -> StatusesWritten:
+        """Write what can be read, is of a known call, and of a batch whose partition this is."""
         parsed = [_parsed(message) for message in messages]
-        await self._reject([each for each in parsed if not isinstance(each, _Parsed)])
+        to_publish = self._dead_letters([each for each in parsed if not isinstance(each, _Parsed)])
         readable = [each for each in parsed if isinstance(each, _Parsed)]
         if not readable:
-            return []
+            return StatusesWritten([], to_publish)
         ids = list(dict.fromkeys(each.reported.event.call_id for each in readable))
         calls = await self._clickhouse.consult(lambda session: read_calls(session, ids))
-        known = [each for each in readable if each.reported.event.call_id in calls]
-        ours = [each for each in known if is_ours(each.message, calls[each.reported.event.call_id].place.batch_id)]
-        await self._apply(ours, calls, states)
-        elsewhere = [each for each in known if each not in ours]
-        await self._forward(elsewhere, calls)
-        unknown = [each.message for each in readable if each.reported.event.call_id not in calls]
-        log.info("statuses_stored", statuses=len(ours), forwarded=len(elsewhere), unknown=len(unknown))
-        return unknown
+        written = StatusesWritten([], to_publish)
+        ours: dict[str, list[Reported]] = {}
+        for each in readable:
+            call = calls.get(each.reported.event.call_id)
+            if call is None:
+                written.unknown.append(each.message)
+            elif is_ours(each.message, call.place.batch_id):
+                ours.setdefault(call.call_id, []).append(each.reported)
+            else:
+                written.to_publish.append(_forwarded(each.message, call.place.batch_id))
+        if ours:
+            await self._apply([(calls[call_id], reported) for call_id, reported in ours.items()], states)
+        return written
 
-    async def reject_unknown(self, messages: Sequence[ConsumerRecord]) -> None:
-        """Dead-letter the statuses of calls that nobody knows."""
-        await self._reject([_Rejected(message, _UNKNOWN) for message in messages])
+    def of_unknown_calls(self, messages: Sequence[ConsumerRecord]) -> list[Message]:
+        """Return the dead letters of statuses of calls that nobody knows."""
+        return self._dead_letters([_Rejected(message, _UNKNOWN) for message in messages])
 
-    async def _apply(self, parsed: Sequence[_Parsed], calls: Mapping[str, Call], states: BatchStates) -> None:
-        if not parsed:
-            return
-        of_call: dict[str, list[Reported]] = {}
-        for each in parsed:
-            of_call.setdefault(each.reported.event.call_id, []).append(each.reported)
-        rows = [merged(calls[call_id], reported) for call_id, reported in of_call.items()]
-        late = [row for row in rows if is_late(calls[row.call_id], row)]
+    async def _apply(self, told: Sequence[tuple[Call, Sequence[Reported]]], states: BatchStates) -> None:
+        rows = [(call, merged(call, reported)) for call, reported in told]
+        for call, row in rows:
+            if call.status is not None and call.status.left_at not in (None, row.left_at):
+                states.forget(row.place.batch_id)  # it left sooner than was known
+        late = [row for call, row in rows if is_late(call, row)]
         if late:
             await self._clickhouse.consult(lambda session: move_late(session, late))
-            log.info("late_statuses", calls=len(late), done="updates moved to the next entry")
-        await self._clickhouse.insert(call_status_insert(rows))
-        left = [row for row in rows if row.left_at is not None]
+        await self._clickhouse.insert(call_status_insert([row for _, row in rows]))
+        left = [row.call_id for _, row in rows if row.left_at is not None]
         if left:
-            await self._clickhouse.consult(lambda session: refresh_contacts(session, [row.call_id for row in left]))
-        for row in left:
-            before = calls[row.call_id].status
-            instead_of = None if before is None else before.left_at
-            states.leave(row.place.batch_id, row.place.phone_number, row.left_at or 0, instead_of)
+            await self._clickhouse.consult(lambda session: refresh_contacts(session, left))
+        for _, row in rows:
+            if row.left_at is not None:
+                states.leave(row.place.batch_id, row.place.phone_number, row.left_at)
+        log.info("statuses_stored", statuses=sum(len(reported) for _, reported in told), late=len(late))
 
-    async def _forward(self, parsed: Sequence[_Parsed], calls: Mapping[str, Call]) -> None:
-        if parsed:
-            await self._publisher.publish(
-                [_forwarded(each.message, calls[each.reported.event.call_id].place.batch_id) for each in parsed]
-            )
-
-    async def _reject(self, rejected: Sequence[_Rejected]) -> None:
+    def _dead_letters(self, rejected: Sequence[_Rejected]) -> list[Message]:
         if rejected:
-            now = time.time_ns() // 1_000_000
-            letters = [_dead_letter(each, now, self._app_version) for each in rejected]
-            await self._publisher.publish([dead_letters.to_message(letter) for letter in letters])
-            log.warning("statuses_rejected", statuses=len(letters))
+            log.warning("statuses_rejected", statuses=len(rejected))
+        now = time.time_ns() // 1_000_000
+        return [dead_letters.to_message(_dead_letter(each, now, self._app_version)) for each in rejected]
 
 
 def _parsed(message: ConsumerRecord) -> _Parsed | _Rejected:

@@ -107,10 +107,7 @@ def row_version(accepted_at: int, record_index: int) -> int:
 
 
 def prepare(chunk: PhoneLogChunk, left: LeftTimes | None = None) -> PreparedChunk:
-    """Return the chunk with its callIds and its block; `left` is the state of its batch, None a batch without any.
-
-    Raise ValueError or OverflowError if a number is no E.164 number.
-    """
+    """Return the chunk with its callIds and its block; `left` is the state of its batch, None a batch without any."""
     times = chunk.accepted_at if chunk.origins is None else _of_rows(chunk, chunk.origins.accepted_at)
     return prepare_as(chunk, (left or LeftTimes()).entries(chunk.phone_number, times))
 

@@ -43,7 +43,7 @@ SELECT toString(call_id), workspace_id, batch_id, phone_number, entry FROM calls
 WHERE call_id IN (SELECT toUUIDOrZero(arrayJoin(splitByChar(',', {ids:String}))))
 """
 _IDS_AT_A_TIME: Final = 2500
-"""Ids travel in the address of an HTTP request, of which ClickHouse takes up to 1 MB."""
+"""ClickHouse takes a parameter of at most 128 KiB over HTTP."""
 
 _WRITABLE: Final = """
 SELECT getSetting('readonly'), count() FROM system.tables WHERE database = currentDatabase() AND name = 'phone_log'

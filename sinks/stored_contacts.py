@@ -46,17 +46,18 @@ SELECT phone_number FROM (
 {where}
 ORDER BY accepted_at {direction}, phone_number LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
 """
+_AMONG: Final = "WHERE phone_number IN (SELECT phone_number FROM contacts FINAL WHERE {where})"
 _THESE: Final = "batch_id = {id:String} AND phone_number IN (SELECT arrayJoin(splitByChar(',', {numbers:String})))"
 _CONTACTS: Final = f"""
 SELECT phone_number, entry, timezone, timezone_source, variables FROM contacts FINAL WHERE {_THESE}
-"""
+"""  # noqa: S608  # constants only
 _ENTRIES: Final = f"""
 SELECT phone_number, entry, toString(any(call_id)), toUnixTimestamp64Milli(min(accepted_at))
 FROM phone_log WHERE {_THESE} GROUP BY phone_number, entry ORDER BY phone_number, entry DESC
-"""
+"""  # noqa: S608  # constants only
 _STATUSES: Final = f"""
 SELECT phone_number, entry, status, call_duration, recording_url, transcript FROM call_status FINAL WHERE {_THESE}
-"""
+"""  # noqa: S608  # constants only
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -118,7 +119,7 @@ def _from_the_nearer_end(query: Query, asked: ContactQuery, condition: str, tota
 
 
 def _by_first_accepted(query: Query, asked: ContactQuery, condition: str, statement: Statement) -> Sequence[str]:
-    these = f"WHERE phone_number IN (SELECT phone_number FROM contacts FINAL WHERE {condition})" if condition else ""
+    these = _AMONG.format(where=condition) if condition else ""
     text = _BY_FIRST_ACCEPTED.format(where=these, direction="DESC" if asked.descending else "ASC")
     rows = query(text, limit=asked.limit, offset=_offset(asked), **statement.parameters)
     return [row[0] for row in rows]

@@ -19,6 +19,8 @@ MOST_KEPT: Final = 10_000
 """Batches whose counts are remembered."""
 
 BATCHES_AT_A_TIME: Final = 200
+"""ClickHouse takes a parameter of at most 128 KiB over HTTP."""
+
 _THESE: Final = "batch_id IN (SELECT unhex(arrayJoin(splitByChar(',', {ids:String}))))"
 _PARTS: Final = """
 SELECT part_name, min(batch_id), max(batch_id) FROM mergeTreeIndex(currentDatabase(), {table}) GROUP BY part_name
@@ -27,13 +29,13 @@ _CONTACTS: Final = f"""
 SELECT batch_id, count(), sum(entry + 1), sum(entry + (status != '{CallStatus.PENDING}')),
     toUnixTimestamp64Milli(max(stored_at))
 FROM contacts FINAL WHERE {_THESE} GROUP BY batch_id
-"""
+"""  # noqa: S608  # constants only
 _FINISHED: Final = ", ".join(f"'{status}'" for status, rank in RANKS.items() if rank == FINAL_RANK)
 _STATUSES: Final = f"""
 SELECT batch_id, countIf(status = '{CallStatus.COMPLETED}'), countIf(status IN ({_FINISHED})),
     toUnixTimestamp64Milli(max(stored_at))
 FROM call_status FINAL WHERE {_THESE} GROUP BY batch_id
-"""
+"""  # noqa: S608  # constants only
 
 
 Parts = frozenset[str]

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 EXIT_STOPPED: Final = 70
 """The process stopped by itself to lose nothing (EX_SOFTWARE of sysexits.h)."""
 
-BUFFERED_MESSAGES: Final = 16  # of each partition, of up to 900 KB each
+BUFFERED_MESSAGES: Final = 32  # of each partition, of up to 900 KB each, mostly far smaller
 FETCH_BYTES: Final = 1024 * 1024
 REBALANCE_SECONDS: Final = 30.0
 

@@ -141,4 +141,5 @@ async def test_a_simulator_that_follows_takes_what_is_sent_afterwards(running: I
 
 
 async def _completed(running: Installation, batch: str, number: int) -> bool:
+    assert running.parts["simulator"].poll() is None, running.log()[-2000:]
     return (await counts(running, batch))["callsCompleted"] == number

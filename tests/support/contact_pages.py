@@ -65,7 +65,7 @@ def _holds(contact: Contact, search: str) -> bool:
     )
 
 
-def _sort_key(contact: Contact, name: str) -> tuple[Any, ...]:
+def _sort_key(contact: Contact, name: str) -> tuple[Any, ...]:  # noqa: PLR0911  # one a kind of value
     """Nothing or null, numbers, texts, objects, arrays, false, true."""
     if name == "createdAt":
         return (contact.created_at,)

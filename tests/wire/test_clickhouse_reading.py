@@ -70,7 +70,7 @@ async def fill(clickhouse: ClickHouse, chance: random.Random, count: int) -> lis
         part = {number: some_variables(chance) for number in chance.sample(numbers, count // 2)}
         await store(clickhouse, part, AT + again, zones=zones)
         variables |= part
-        accepted = {number: AT + again for number in part} | accepted
+        accepted = dict.fromkeys(part, AT + again) | accepted
     await store(clickhouse, {"+19999999999": {"name": "Ada"}}, AT, "another batch")
     contacts = {
         number: a_contact(number, variables[number], zones.get(number), accepted[number]) for number in accepted
@@ -186,7 +186,11 @@ async def test_paging_by_after_sees_every_pending_contact_once_while_calls_leave
 async def test_a_contact_shows_its_entries_newest_first_with_what_was_reported(clickhouse: ClickHouse) -> None:
     number = "+12125551001"
     await store(clickhouse, {number: {"v": 1}}, AT)
-    details = {"call_duration": 61.5, "recording_url": "https://recordings.example/ü", "transcript": "Hi\n'there'\\"}
+    details: dict[str, Any] = {
+        "call_duration": 61.5,
+        "recording_url": "https://recordings.example/ü",
+        "transcript": "Hi\n'there'\\",
+    }
     await report(clickhouse, call_id_of(number), "completed", AT + 10, **details)
     await store(clickhouse, {number: {"v": 2}}, AT + 20)
 

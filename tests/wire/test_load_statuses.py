@@ -302,6 +302,22 @@ async def test_a_status_on_another_batch_s_partition_is_sent_to_its_own_and_writ
     assert sink.published.messages[-1] is forwarded
 
 
+async def test_a_bad_status_is_dead_lettered_once_however_long_clickhouse_is_away(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    failing = Failing(clickhouse, random.Random(1), share=1)
+    sink = Sink(failing)
+    flush = [sent(batch, 0), message(TopicName.STATUS, b"[]", 0, ACCEPTED_AT)]
+    for _ in range(3):
+        with pytest.raises(TryAgainError):
+            await sink.take(*flush)
+    failing.share = 0
+
+    await sink.take(*flush)
+
+    assert len(sink.published.letters()) == 1
+
+
 async def test_a_sink_that_is_built_again_finds_call_and_status_in_one_flush(
     clickhouse: ClickHouse, batch: str
 ) -> None:
