@@ -158,7 +158,8 @@ async def _format(data_dir: Path, ports: config.Ports, java: list[str]) -> None:
     new, properties = data_dir / f"{config.STORAGE}.new", data_dir / "format.properties"
     shutil.rmtree(new, ignore_errors=True)
     properties.write_text(config.server_properties(ports, storage=new.name))
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # Kafka's own ids are such, too; the tool would take one that begins with a dash for an option.
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
     process = await _spawn(data_dir, config.format_command(java, cluster_id, properties.name))
     try:
         code = await process.wait()

@@ -28,8 +28,8 @@ class Origins(Record, frozen=True, kw_only=True):
 class Slice(Record, frozen=True, kw_only=True):
     """Where a run of consecutive records comes from: what `Chunk` and `PhoneLogChunk` share.
 
-    With `origins` the slice was gathered from bare records. Each is a submission of its own (`identity.record_id`, index
-    0, total 1); the other fields are then those of the first record, and indices count in the slice.
+    With `origins` the slice was gathered from bare records. Each is a submission of its own (`identity.record_id`,
+    index 0, total 1); the other fields are then those of the first record, and indices count in the slice.
     """
 
     submission_id: str

@@ -74,7 +74,8 @@ class ContactQuery:
     """Which contacts of a batch, in which order.
 
     `filters` are (name, wanted JSON value): `callStatus` of the newest entry, or a variable. `sort_by` is a fixed
-    field (`phoneNumber`, `createdAt`, `timezone`, `callStatus`) or a variable. `search` is a literal substring of number and variables.
+    field (`phoneNumber`, `createdAt`, `timezone`, `callStatus`) or a variable. `search` is a literal substring of
+    number and variables.
     `after` is a phone number: only greater ones, in number order, so that paging is stable while calls leave pending.
     """
 

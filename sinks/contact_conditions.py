@@ -59,6 +59,11 @@ def where(query: ContactQuery, statement: Statement) -> str:
     return " AND ".join(conditions)
 
 
+def reads_variables(query: ContactQuery) -> bool:
+    """Return whether the condition reads the variables, which is what costs."""
+    return bool(query.search) or any(name not in COLUMNS for name, _ in query.filters)
+
+
 def order(query: ContactQuery, statement: Statement) -> str:
     """Return the order: of equals the lower number comes first, whichever the direction."""
     direction = "DESC" if query.descending else "ASC"

@@ -10,11 +10,14 @@ import msgspec
 
 from schemas.statuses import CallStatus
 from schemas.stores import Contact, ContactPage, ContactQuery, PhoneLogEntry
-from sinks.contact_conditions import FIRST_ACCEPTED, Statement, order, where
+from sinks.contact_conditions import FIRST_ACCEPTED, Statement, order, reads_variables, where
 from sinks.query import Query
 
 MOST_IN_ONE_PASS: Final = 20_000
 """Up to this depth the numbers of a page are picked while the matching ones are counted."""
+
+FEW: Final = 1_000
+"""Contacts that are looked up by their numbers rather than by reading the whole batch."""
 
 _MATCHING: Final = "SELECT count() FROM contacts FINAL WHERE {where}"
 _FIRST: Final = """
@@ -46,6 +49,7 @@ SELECT phone_number FROM (
 {where}
 ORDER BY accepted_at {direction}, phone_number LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
 """
+_CANDIDATES: Final = "SELECT DISTINCT phone_number FROM contacts WHERE {where} LIMIT {{limit:UInt64}}"
 _AMONG: Final = "WHERE phone_number IN (SELECT phone_number FROM contacts FINAL WHERE {where})"
 _THESE: Final = "batch_id = {id:String} AND phone_number IN (SELECT arrayJoin(splitByChar(',', {numbers:String})))"
 _CONTACTS: Final = f"""
@@ -74,6 +78,8 @@ def read_contacts(query: Query, asked: ContactQuery, contacts_of: Callable[[Quer
 def _matching_page(query: Query, asked: ContactQuery) -> tuple[int, Sequence[str]]:
     statement = Statement()
     condition = where(asked, statement)
+    if reads_variables(asked):
+        condition = _narrowed(query, condition, statement)
     offset = _offset(asked)
     if asked.sort_by == FIRST_ACCEPTED:
         return _count(query, condition, statement), _by_first_accepted(query, asked, condition, statement)
@@ -86,6 +92,19 @@ def _matching_page(query: Query, asked: ContactQuery) -> tuple[int, Sequence[str
     if rows:
         return rows[0][1], [row[0] for row in rows]
     return (_count(query, condition, statement) if offset else 0), []
+
+
+def _narrowed(query: Query, condition: str, statement: Statement) -> str:
+    """Return the condition for few contacts if few have ever matched, which is found without merging versions of rows.
+
+    A contact that matches now has a row that does. The search for such rows ends early where there are many.
+    """
+    text = _CANDIDATES.format(where=condition)
+    rows = query(text, limit=FEW + 1, **statement.parameters)
+    if len(rows) > FEW:
+        return condition
+    statement.parameters["numbers"] = ",".join(row[0] for row in rows)
+    return f"{_THESE} AND {condition}"
 
 
 def _page_of_all(query: Query, asked: ContactQuery, total: int) -> Sequence[str]:

@@ -78,7 +78,7 @@ def test_members_without_end_are_an_error(coding: str) -> None:
 
 
 def test_a_zstd_frame_that_wants_more_than_8_mib_of_window_is_an_error(coding: str) -> None:
-    options = {zstd.CompressionParameter.window_log: 24, zstd.CompressionParameter.content_size_flag: 0}
+    options = {int(zstd.CompressionParameter.window_log): 24, int(zstd.CompressionParameter.content_size_flag): 0}
     compressor = zstd.ZstdCompressor(options=options)
     body = compressor.compress(b"x" * 100) + compressor.flush()
     with pytest.raises(InflateError):
