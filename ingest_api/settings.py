@@ -49,7 +49,7 @@ class EdgeSettings(BaseModel):
         default=120.0,
         ge=40,
         le=86_400,
-        description="a repeat (Idempotency-Key) of what is still incomplete so long after it was published goes out again",
+        description="a repeat (Idempotency-Key) of what is incomplete so long after its publishing is published again",
     )
     check_seconds: float = Field(default=2.5, gt=0, le=60, description="longest wait for one check of /readyz")
     drain_seconds: float = Field(
