@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import structlog
 
@@ -10,6 +11,11 @@ from tests.support.kafka import kafka_for_tests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# The same examples in every run, however busy the machine: a red run can be had again.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from schemas.agent_schemas import SchemaRefused, parse_schema
@@ -288,7 +288,10 @@ def test_what_is_accepted_fastavro_reads(history: tuple[JSON, JSON, JSON]) -> No
     except SchemaRefused:
         return
     out = io.BytesIO()
-    fastavro.schemaless_writer(out, written, value)
+    try:
+        fastavro.schemaless_writer(out, written, value)
+    except ValueError:  # in a union of a date and text, fastavro tries to read any text as a date
+        reject()
     out.seek(0)
     if not differences(written, reading):
         fastavro.schemaless_reader(out, written, reading)

@@ -185,7 +185,8 @@ def test_plain_digits_are_accepted_exactly_when_the_reference_finds_them_possibl
         assert isinstance(normalise(text), FieldError)
         return
     reason = phonenumbers.is_possible_number_with_reason(reference)
-    form_is_kept = reference.country_code != 1 or str(reference.national_number)[0] in "23456789"
+    significant = phonenumbers.national_significant_number(reference)
+    form_is_kept = reference.country_code != 1 or significant[0] in "23456789"
     if reason == phonenumbers.ValidationResult.IS_POSSIBLE and form_is_kept:
         assert normalise(text) == e164(reference)
     else:
