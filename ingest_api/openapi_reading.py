@@ -93,7 +93,7 @@ def _batch_details() -> Schema:
             {
                 "name": "after",
                 "in": "query",
-                "schema": {**TEXT, "pattern": r"^\+?[0-9]{1,15}$"},
+                "schema": {**TEXT, "pattern": r"^([+ ]?[0-9]{1,15})?$"},
                 "description": "only greater phone numbers, in their order: stable while calls leave pending",
                 "example": "+12125551001",
             },
