@@ -1,8 +1,8 @@
 """The API as a client sees it: one submission sent, however often that takes, and its report followed to its end.
 
-What a failed request leaves behind decides what is done: refused before anything was published, or never connected, the
-same is sent again. Broken off after it was sent, nobody knows: it is sent again too, because the same record updates
-the same pending entry of its contact; a `callId` never appears twice. It is counted as `repeated`.
+What fails is sent again: refused before anything was published, never connected, or broken off after it was sent, when
+nobody knows what became of it (counted as `repeated`). Every request has an Idempotency-Key that is a function of what
+it sends, so whatever is sent again, by this process or by the next, is stored once and gets the first answer.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import structlog
 
 from dialfeed.exits import CommandError, UnreachableError, WrongUseError
 from dialfeed.plain_text import one_line
+from dialfeed.send_keys import portion_key
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ ANSWER_WITHIN_SECONDS: Final = 330.0
 FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 5.0
 LONGEST_RETRY_AFTER_SECONDS: Final = 60.0
-_LATER: Final = frozenset({429, 503})
+_LATER: Final = frozenset({409, 429, 503})  # 409: the same is still being worked on
 _UNKNOWN: Final = frozenset({500, 502, 504})
 _TOO_LARGE: Final = 413
 _LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -109,7 +110,7 @@ class Outcome:
 class ApiClient:
     """Sends with one key to one API; gives up when nothing has moved for `give_up_seconds`."""
 
-    def __init__(self, url: str, api_key: str, give_up_seconds: float) -> None:
+    def __init__(self, url: str, api_key: str, give_up_seconds: float, salt: str = "") -> None:
         timeout = httpx.Timeout(ANSWER_WITHIN_SECONDS, connect=5.0)
         address = httpx.URL(url)
         self._client = httpx.AsyncClient(
@@ -120,6 +121,7 @@ class ApiClient:
         )
         self._url = url
         self._give_up = give_up_seconds
+        self._salt = salt
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,18 +131,25 @@ class ApiClient:
     ) -> None:
         await self._client.aclose()
 
-    async def submit(self, batch_id: str, records: Sequence[bytes]) -> Outcome:
-        """Send records and return what became of them; raise WrongUseError, UnreachableError."""
+    async def submit(self, batch_id: str, records: Sequence[bytes], position: int) -> Outcome:
+        """Send records and return what became of them; raise WrongUseError, UnreachableError.
+
+        The first of them is number `position` of its file, from 0.
+        """
         body = b'{"batchId":%b,"call_data":[%b]}' % (msgspec.json.encode(batch_id), b",".join(records))
-        response, repeated = await self._post(body)
+        response, repeated = await self._post(body, portion_key(batch_id, position, records, self._salt))
         if response.status_code == _TOO_LARGE:
-            return await self._in_halves(batch_id, records, response)
+            return await self._in_halves(batch_id, records, position, response)
         data = _data(response)
         if not data.submission_id:
             raise _refusal(response)
         if response.status_code == httpx.codes.ACCEPTED:
             data = await self._followed(data.submission_id, len(records))
-        return _outcome(data, len(records), repeated)
+        return outcome_of(data, len(records), repeated)
+
+    async def outcome(self, submission_id: str, total: int) -> Outcome:
+        """Return what became of a submission that got into Kafka some other way."""
+        return outcome_of(await self._followed(submission_id, total), total, 0)
 
     async def require(self) -> None:
         """Return if the API answers at all; raise UnreachableError at once."""
@@ -161,14 +170,14 @@ class ApiClient:
             raise _refusal(response)
         return response
 
-    async def _post(self, body: bytes) -> tuple[httpx.Response, int]:
+    async def _post(self, body: bytes, key: str) -> tuple[httpx.Response, int]:
         """Send one body until there is an answer; return it, and how often the outcome before was unknown."""
         deadline, pause, repeated = time.monotonic() + self._give_up, FIRST_PAUSE_SECONDS, 0
         while True:
             failure: CommandError
             try:
                 response = await self._client.post(
-                    ADD_CALLS, content=body, headers={"content-type": "application/json"}
+                    ADD_CALLS, content=body, headers={"content-type": "application/json", "idempotency-key": key}
                 )
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
                 failure = self._unreachable(error)
@@ -187,13 +196,15 @@ class ApiClient:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    async def _in_halves(self, batch_id: str, records: Sequence[bytes], response: httpx.Response) -> Outcome:
+    async def _in_halves(
+        self, batch_id: str, records: Sequence[bytes], position: int, response: httpx.Response
+    ) -> Outcome:
         if len(records) == 1:
             error = Error("", "too_large", _sentence(response))
             return Outcome(failed=1, rejections={0: Rejection([error])})
         half = len(records) // 2
-        outcome = await self.submit(batch_id, records[:half])
-        outcome.join(await self.submit(batch_id, records[half:]), half)
+        outcome = await self.submit(batch_id, records[:half], position)
+        outcome.join(await self.submit(batch_id, records[half:], position + half), half)
         return outcome
 
     async def _followed(self, submission_id: str, total: int) -> ReportData:
@@ -227,7 +238,8 @@ def _data(response: httpx.Response) -> ReportData:
         return ReportData()
 
 
-def _outcome(data: ReportData, total: int, repeated: int) -> Outcome:
+def outcome_of(data: ReportData, total: int, repeated: int) -> Outcome:
+    """Return an answer or report as what became of records."""
     failed = sum(chunk.failed for chunk in data.failed_chunks)
     shown = [record for chunk in data.failed_chunks for record in chunk.records]
     return Outcome(

@@ -8,18 +8,18 @@ from typing import Any
 import click
 import msgspec
 
-from dialfeed import registrations
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.exits import WrongUseError
 from dialfeed.output import answer, answer_rows, rfc3339
 from dialfeed.registry_session import now_ms, open_registry
 from dialfeed.settings import Settings
+from schemas import registrations
 from schemas.records import Agent, AgentVersion
 
 
 @click.group()
 def agent() -> None:
-    """Make, list and show voice-AI agents: a variable schema says what one has to know of whom it calls."""
+    """Make, update, list and show voice-AI agents: a variable schema says what one has to know of whom it calls."""
 
 
 @agent.command(
@@ -43,6 +43,29 @@ async def create(settings: Settings, as_json: bool, workspace: str, schema: str,
         made = registrations.new_agent(owner, name, text, now_ms())
         await registry.write(made)
     answer({"agentId": made.agent_id, "schemaVersion": 1, "name": made.name}, as_json)
+
+
+@agent.command(
+    epilog=examples("dialfeed agent update 5f0c0a4f9be34d1c2a77f3d1 --schema reminder-2.avsc"),
+)
+@click.argument("agent_id")
+@click.option("--schema", required=True, metavar="FILE.avsc", help="Its new variable schema; - is stdin.")
+@json_option
+@settings_options(*REGISTRY_SETTINGS)
+@asynchronous
+async def update(settings: Settings, as_json: bool, agent_id: str, schema: str) -> None:
+    """Give the agent AGENT_ID a new version of its variable schema.
+
+    Records accepted from then on are checked against it. It must be able to read what was written by every earlier
+    version: fields may be left out, new ones need a default. Else it is refused, with the reason.
+    """
+    text = _read(schema)
+    async with open_registry(settings) as registry:
+        known = registrations.find_agent(registry.state, agent_id)
+        made = registrations.new_agent_version(known, text, now_ms())
+        if made is not known:
+            await registry.write(made)
+    answer({"agentId": made.agent_id, "schemaVersion": made.versions[-1].version, "name": made.name}, as_json)
 
 
 @agent.command("list", epilog=examples("dialfeed agent list", "dialfeed agent list --workspace Acme"))

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from dialfeed import registrations
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.output import answer, answer_rows, rfc3339
-from dialfeed.registry_session import now_ms, open_registry
+from dialfeed.registry_session import RULES, now_ms, open_registry
 from dialfeed.settings import Settings
+from schemas import registrations
 from schemas.records import Batch
 
 MOST_RETRIES = 10
@@ -45,7 +45,7 @@ async def create(settings: Settings, /, as_json: bool, workspace: str, **given: 
     campaign = registrations.Campaign(**given)
     async with open_registry(settings) as registry:
         owner = registrations.find_workspace(registry.state, workspace)
-        made = registrations.new_batch(registry.state, owner, campaign, now_ms())
+        made = registrations.new_batch(registry.state, RULES, owner, campaign, now_ms())
         await registry.write(made)
     answer({"batchId": made.batch_id, "name": made.name}, as_json)
 

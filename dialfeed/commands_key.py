@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from dialfeed import registrations
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
+from dialfeed.exits import WrongUseError
 from dialfeed.output import answer, answer_rows, rfc3339
 from dialfeed.registry_session import now_ms, open_registry
 from dialfeed.settings import Settings
+from schemas import registrations
 from schemas.records import ApiKey
-from schemas.registry import Registry
+from schemas.registry import ADMINISTRATION, Registry
 
 
 @click.group()
@@ -24,22 +25,29 @@ def key() -> None:
     epilog=examples(
         "dialfeed key create --workspace Acme --name crm",
         "export DIALFEED_API_KEY=$(dialfeed key create --workspace Acme --json | jq -r .apiKey)",
+        "dialfeed key create --admin            for /api/admin, see docs/admin.md",
     )
 )
-@click.option("--workspace", required=True, metavar="W", help="Id or name of the workspace that the key opens.")
+@click.option("--workspace", metavar="W", help="Id or name of the workspace that the key opens.")
+@click.option("--admin", is_flag=True, help="A key for /api/admin instead, which opens no workspace.")
 @click.option("--name", default="key", show_default=True, help="Name for people.")
 @json_option
 @settings_options(*REGISTRY_SETTINGS)
 @asynchronous
-async def create(settings: Settings, as_json: bool, workspace: str, name: str) -> None:
+async def create(settings: Settings, as_json: bool, workspace: str | None, admin: bool, name: str) -> None:
     """Make a key. It is shown now, and never again."""
+    if (workspace is None) != admin:
+        raise WrongUseError("a key opens a workspace or the administration", "Give either --workspace or --admin.")
     async with open_registry(settings) as registry:
-        owner = registrations.find_workspace(registry.state, workspace)
-        made, api_key = registrations.new_key(owner, name, now_ms())
+        if workspace is None:
+            made, api_key = registrations.new_admin_key(name, now_ms())
+        else:
+            owner = registrations.find_workspace(registry.state, workspace)
+            made, api_key = registrations.new_key(owner, name, now_ms())
         await registry.write(made)
     if not as_json:
         click.echo("Keep the key: it is shown this once.", err=True)
-    answer({"keyId": made.key_id, "apiKey": api_key, "workspaceId": owner.workspace_id}, as_json)
+    answer({"keyId": made.key_id, "apiKey": api_key, "workspaceId": made.workspace_id or None}, as_json)
 
 
 @key.command("list", epilog=examples("dialfeed key list", "dialfeed key list --workspace Acme --json"))
@@ -74,8 +82,9 @@ def _row(key: ApiKey, state: Registry) -> dict[str, Any]:
     return {
         "keyId": key.key_id,
         "name": key.name,
-        "workspaceId": key.workspace_id,
+        "workspaceId": key.workspace_id or None,
         "workspace": owner.name if owner is not None else None,
+        "admin": key.workspace_id == ADMINISTRATION,
         "createdAt": rfc3339(key.created_at),
         "revokedAt": rfc3339(key.revoked_at),
     }

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from dialfeed import registrations
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.output import answer, answer_rows
-from dialfeed.registry_session import now_ms, open_registry
+from dialfeed.registry_session import RULES, now_ms, open_registry
 from dialfeed.settings import Settings
+from schemas import registrations
 from schemas.records import CallingNumber
 
 
@@ -33,7 +33,7 @@ async def create(settings: Settings, as_json: bool, workspace: str, agent: str, 
     async with open_registry(settings) as registry:
         owner = registrations.find_workspace(registry.state, workspace)
         speaker = registrations.find_agent(registry.state, agent, owner)
-        made = registrations.new_number(registry.state, owner, speaker, number, now_ms())
+        made = registrations.new_number(registry.state, RULES, speaker, number, now_ms())
         await registry.write(made)
     answer(_facts(made), as_json)
 

@@ -1,28 +1,38 @@
-"""`dialfeed send`: a file of records, over HTTP, with an account of every record."""
+"""`dialfeed send`: a file of contacts, over HTTP or straight to Kafka, with an account of every record."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
+import structlog
 
 from dialfeed.api_access import api_options, key_and_url
 from dialfeed.api_client import ApiClient
 from dialfeed.command_options import CLIENT_SETTINGS, examples, json_option, settings_options
 from dialfeed.exits import CommandError, ExitCode, WrongUseError
+from dialfeed.installation import find_kafka
+from dialfeed.kafka_publisher import KafkaPublisher
+from dialfeed.kafka_submit import KafkaSubmitter
 from dialfeed.output import answer
-from dialfeed.record_files import RecordFile, read_records
+from dialfeed.record_files import RecordFile
 from dialfeed.rejected_file import RejectedFile
 from dialfeed.send_progress import progress
-from dialfeed.sending import Pace, Totals, send_file
+from dialfeed.send_schema import variables_of
+from dialfeed.sending import Pace, Submitter, Totals, send_file
 from dialfeed.settings import Settings
+from dialfeed.table_files import read_contacts
+
+log = structlog.get_logger(__name__)
 
 STDIN = "-"
 MOST_IN_A_REQUEST = 100_000
@@ -32,13 +42,23 @@ IDS_SHOWN = 5
 @click.command(
     epilog=examples(
         "dialfeed send --batch B contacts.ndjson",
-        "dialfeed send --batch B --json contacts.json > totals.json",
+        "dialfeed send --batch B contacts.xlsx",
+        "dialfeed send --batch B --schema schema.avsc --json contacts.csv > totals.json",
+        "dialfeed send --batch B --kafka contacts.ndjson",
         "zcat contacts.ndjson.gz | dialfeed send --batch B --rejected rejected.ndjson -",
         "dialfeed send --batch B contacts.ndjson.rejected.ndjson     once they are corrected",
     )
 )
 @click.option("--batch", "batch_id", required=True, metavar="B", help="Id of the batch.")
 @api_options
+@click.option("--kafka", "to_kafka", is_flag=True, help="Straight to the topic calls.raw; the API, if any, reports.")
+@click.option(
+    "--schema",
+    type=click.Path(path_type=Path),
+    metavar="FILE.avsc",
+    help="Schema that a table's cells are read by. [that of the batch's agent, if Kafka can be asked, else text]",
+)
+@click.option("--anew", is_flag=True, help="Send again what was sent before; else that gets its first answers again.")
 @click.option(
     "--chunk",
     type=click.IntRange(1, MOST_IN_A_REQUEST),
@@ -60,35 +80,72 @@ IDS_SHOWN = 5
 @json_option
 @settings_options(*CLIENT_SETTINGS)
 def send(settings: Settings, /, file: str, rejected: Path | None, as_json: bool, **given: Any) -> int:
-    """Send FILE, a JSON array or one JSON object a line (- is stdin), and wait until every record is accounted for.
+    """Send FILE (JSON array, one JSON object a line, CSV or XLSX; - is stdin), and wait for an account of every record.
 
     Rejected records go to FILE.rejected.ndjson as they were sent, with their errors: correct them and send that file.
-    Sending a file twice, or the same part twice after a broken connection, updates contacts that wait to be called.
-    Ends with 1 if some records were rejected.
+    What was interrupted is finished by the same command: what was sent before gets its first answer again, and causes
+    no second call; --anew sends it once more. Ends with 1 if some records were rejected.
     """
     place = rejected or Path("stdin.rejected.ndjson" if file == STDIN else f"{file}.rejected.ndjson")
     if place.exists() and file != STDIN and place.samefile(file):
         raise WrongUseError("FILE and --rejected are the same file", "Name another one with --rejected.")
-    key, url = key_and_url(settings, given["key_file"], given["url"])
+    way = _Way(settings, given)
     started = time.monotonic()
-    with _opened(file) as stream, RejectedFile(place) as kept:
-        records = read_records(stream)
+    variables = partial(variables_of, settings, given["schema"], given["batch_id"])
+    with _opened(file) as stream, RejectedFile(place) as kept, read_contacts(stream, variables) as records:
         _check_batch(records, given["batch_id"])
-        totals = asyncio.run(_send(records, kept, ApiClient(url, key, given["give_up_after"]), _size(file), given))
+        size = None if records.places == "row" else _size(file)  # a table's records are longer than its rows
+        totals = asyncio.run(_send(records, kept, way, size, given))
         rejected_file = str(place) if kept.count else None
     _answer(totals, kept.count, rejected_file, time.monotonic() - started, as_json=as_json)
-    return _ended(totals, lines=records.lines)
+    return _ended(totals, records.places, reported=way.reported)
 
 
-async def _send(records: RecordFile, kept: RejectedFile, api: ApiClient, size: int | None, given: Any) -> Totals:
+class _Way:
+    """Where the records go: to the API, or to Kafka with the API, where there is one, asked for the reports."""
+
+    def __init__(self, settings: Settings, given: Any) -> None:
+        self._give_up: float = given["give_up_after"]
+        self._salt = secrets.token_hex(8) if given["anew"] else ""
+        self._kafka = find_kafka(settings) if given["to_kafka"] else None
+        self._api = None
+        try:
+            key, url = key_and_url(settings, given["key_file"], given["url"])
+            self._api = (url, key)
+        except CommandError as error:
+            if self._kafka is None:
+                raise
+            log.warning("reports_not_awaited", reason=error.sentence)
+
+    @property
+    def reported(self) -> bool:
+        """Whether somebody is asked what became of the records."""
+        return self._api is not None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Submitter]:
+        """Yield what sends; raise UnreachableError."""
+        async with AsyncExitStack() as stack:
+            api = None
+            if self._api is not None:
+                api = await stack.enter_async_context(ApiClient(*self._api, self._give_up, self._salt))
+                await api.require()
+            if self._kafka is None:
+                assert api is not None
+                yield api
+            else:
+                publisher = await stack.enter_async_context(KafkaPublisher(self._kafka))
+                yield KafkaSubmitter(publisher, api, self._give_up, self._salt)
+
+
+async def _send(records: RecordFile, kept: RejectedFile, way: _Way, size: int | None, given: Any) -> Totals:
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     pace = Pace(portion_records=given["chunk"], at_a_time=given["parallel"])
-    async with api:
-        await api.require()
+    async with way.open() as to:
         with progress(size) as watch:
-            return await send_file(records, to=api, batch_id=given["batch_id"], rejected=kept, pace=pace, watch=watch)
+            return await send_file(records, to=to, batch_id=given["batch_id"], rejected=kept, pace=pace, watch=watch)
 
 
 @contextmanager
@@ -144,9 +201,14 @@ def _some(submission_ids: list[str]) -> list[str]:
     return submission_ids if left_out <= 0 else [*submission_ids[:IDS_SHOWN], f"and {left_out} more (--json has all)"]
 
 
-def _ended(totals: Totals, *, lines: bool) -> int:
+def _ended(totals: Totals, places: str, *, reported: bool) -> int:
     if totals.stopped_by is not None:
-        raise _with_unknown(totals.stopped_by, totals, "lines" if lines else "records")
+        raise _with_unknown(totals.stopped_by, totals, {"line": "lines", "row": "rows"}.get(places, "records"))
+    if totals.pending and not reported:
+        click.echo(
+            f"{totals.pending} records are in Kafka; without the API nobody was asked what became of them.", err=True
+        )
+        return ExitCode.SOME_FAILED if totals.rejected else ExitCode.DONE
     if totals.pending:
         ids = "their reports: `dialfeed report SUBMISSION_ID`"
         click.echo(f"{totals.pending} records were accepted, but nothing more is known of them yet; {ids}.", err=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from dialfeed import registrations
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.output import answer, answer_rows
-from dialfeed.registry_session import now_ms, open_registry
+from dialfeed.registry_session import RULES, now_ms, open_registry
 from dialfeed.settings import Settings
+from schemas import registrations
 
 
 @click.group()
@@ -27,7 +27,7 @@ def workspace() -> None:
 async def create(settings: Settings, as_json: bool, name: str, timezone: str | None) -> None:
     """Make a workspace called NAME."""
     async with open_registry(settings) as registry:
-        made = registrations.new_workspace(registry.state, name, timezone, now_ms())
+        made = registrations.new_workspace(registry.state, RULES, name, timezone, now_ms())
         await registry.write(made)
     answer({"workspaceId": made.workspace_id, "name": made.name}, as_json)
 

@@ -23,7 +23,7 @@ MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 LINES_TRIED: Final = 20
 """If none of the first lines is JSON, the file is something else."""
 TEXT_KEPT: Final = 1024
-MARKS: Final = ("_errors", "_index", "_submission", "_line", "_position")
+MARKS: Final = ("_errors", "_index", "_submission", "_line", "_position", "_row")
 """What is added to a rejected record; taken off again when it is sent again."""
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -34,22 +34,31 @@ _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One record as JSON text without line breaks, or, where `error` is there, a text that is none.
+    """One record as JSON text without line breaks. One with `errors` is not to be sent; it may be no JSON at all.
 
-    `place` is its line, from 1, in NDJSON; its index, from 0, elsewhere.
+    `place` is its line, from 1, in NDJSON; its row, from 1, in a table; its index, from 0, elsewhere.
     """
 
     raw: bytes
     place: int
-    error: FieldError | None = None
+    errors: tuple[FieldError, ...] = ()
+    is_json: bool = True
+
+    @property
+    def error(self) -> FieldError | None:
+        """The first error."""
+        return self.errors[0] if self.errors else None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordFile:
-    """A file that can be read. `total` is None where only reading on would tell; `batch_id` is the body's, if any."""
+    """A file that can be read. `places` says what places count: `line`, `row` or `position`.
+
+    `total` is None where only reading on would tell; `batch_id` is the body's, if any.
+    """
 
     records: Iterator[FileRecord]
-    lines: bool
+    places: str
     total: int | None = None
     batch_id: str | None = None
 
@@ -73,7 +82,7 @@ def read_records(stream: BinaryIO) -> RecordFile:
         case "object":
             return _object(b"".join([first.text, stream.read()]))
         case _:
-            return RecordFile(_records(chain(_tried(first, lines), lines)), lines=True)
+            return RecordFile(_records(chain(_tried(first, lines), lines)), places="line")
 
 
 def portions(records: Iterable[FileRecord], most_records: int, most_bytes: int) -> Iterator[list[FileRecord]]:
@@ -129,7 +138,7 @@ def _records(lines: Iterable[_Line]) -> Iterator[FileRecord]:
     for line in lines:
         if line.too_long:
             error = FieldError(Code.TOO_LARGE, "", f"the line is longer than {MAX_LINE_BYTES} bytes")
-            yield FileRecord(line.text[:TEXT_KEPT], line.number, error)
+            yield FileRecord(line.text[:TEXT_KEPT], line.number, (error,), is_json=False)
         else:
             yield _record(line.text.strip(), line.number)
 
@@ -137,12 +146,16 @@ def _records(lines: Iterable[_Line]) -> Iterator[FileRecord]:
 def _record(text: bytes, place: int) -> FileRecord:
     reason = _why_no_value(text)
     if reason is not None:
-        return FileRecord(text[:TEXT_KEPT], place, FieldError(Code.UNDECODABLE, "", f"not JSON: {reason}"))
+        return _no_record(text[:TEXT_KEPT], place, Code.UNDECODABLE, f"not JSON: {reason}")
     try:
         text.decode()
     except UnicodeDecodeError:
-        return FileRecord(text, place, FieldError(Code.INVALID_TEXT, "", "the text is not UTF-8"))
+        return _no_record(text, place, Code.INVALID_TEXT, "the text is not UTF-8")
     return FileRecord(_unmarked(text), place)
+
+
+def _no_record(text: bytes, place: int, code: Code, message: str) -> FileRecord:
+    return FileRecord(text, place, (FieldError(code, "", message),), is_json=False)
 
 
 def _why_no_value(text: bytes) -> str | None:
@@ -211,14 +224,14 @@ def _object(text: bytes) -> RecordFile:
     lines = (_Line(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
     first = next(lines)
     try:
-        return RecordFile(_records(chain(_tried(first, lines), lines)), lines=True)
+        return RecordFile(_records(chain(_tried(first, lines), lines)), places="line")
     except WrongUseError:
         raise _broken(body.message) from None
 
 
 def _whole(raws: list[bytes]) -> RecordFile:
     return RecordFile(
-        (_record(_on_one_line(raw), place) for place, raw in enumerate(raws)), lines=False, total=len(raws)
+        (_record(_on_one_line(raw), place) for place, raw in enumerate(raws)), places="position", total=len(raws)
     )
 
 

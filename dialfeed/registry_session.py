@@ -9,17 +9,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from dialfeed.exits import UnreachableError
+from dialfeed.exits import UnreachableError, WrongUseError
 from dialfeed.installation import find_kafka
 from dialfeed.kafka_publisher import KafkaPublisher
+from dialfeed.plain_text import one_line
 from dialfeed.registry_topic import RegistryTopic, write
 from dialfeed.settings import Settings
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Publisher, TryAgainError
 from schemas.records import RegistryRecord
+from schemas.registrations import RegistrationRefusedError, Rules
 from schemas.registry import Registry, RegistryReader
+from streams.phone_numbers import normalise
+from streams.timezones import zone_names
 
 CONNECT_WITHIN_SECONDS: Final = 15.0
+RULES: Final = Rules(known_timezone=lambda name: name in zone_names(), normalise=normalise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,17 @@ class RegistrySession:
 
 @asynccontextmanager
 async def open_registry(settings: Settings) -> AsyncIterator[RegistrySession]:
-    """Yield the installation's registry, read to its end; raise UnreachableError or MustStopError."""
+    """Yield the installation's registry, read to its end; raise UnreachableError or MustStopError.
+
+    What is refused for registration inside the block is raised as WrongUseError.
+    """
     connection = find_kafka(settings)
     reader = await _read(connection)
     publisher = KafkaPublisher(connection)  # connects when it first publishes
     try:
         yield RegistrySession(publisher, reader)
+    except RegistrationRefusedError as refused:
+        raise WrongUseError(one_line(refused.sentence), one_line(refused.remedy)) from None
     finally:
         await publisher.stop()
         await reader.__aexit__(None, None, None)

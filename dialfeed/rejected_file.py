@@ -64,6 +64,6 @@ class RejectedFile:
     def add(self, record: FileRecord, errors: Sequence[Error], marks: dict[str, Any]) -> None:
         """Write one record; `marks` says where it comes from."""
         assert self._file is not None
-        write = unreadable if record.error is not None else marked
+        write = marked if record.is_json else unreadable
         self._file.write(write(record.raw, {"_errors": errors, **marks}) + b"\n")
         self.count += 1

@@ -51,7 +51,9 @@ class Totals:
 class Submitter(Protocol):
     """Sends records of a batch; see `dialfeed.api_client.ApiClient.submit`."""
 
-    async def submit(self, batch_id: str, records: Sequence[bytes]) -> Outcome: ...
+    async def submit(self, batch_id: str, records: Sequence[bytes], position: int) -> Outcome:
+        """Return what became of records, the first of which is number `position` of the file, from 0."""
+        ...
 
 
 class Watcher(Protocol):
@@ -78,24 +80,30 @@ async def send_file(
     Holds `pace.at_a_time` portions, however long the file is.
     """
     totals = Totals()
+    position = 0
     under_way: deque[_UnderWay] = deque()
     cut = portions(file.records, pace.portion_records, pace.portion_bytes)
     try:
         while totals.stopped_by is None and (portion := await _aside(cut)) is not None:
-            under_way.append(_UnderWay(portion, asyncio.create_task(_submit(to, batch_id, portion))))
+            under_way.append(_UnderWay(portion, asyncio.create_task(_submit(to, batch_id, portion, position))))
+            position += len(portion)
             if len(under_way) >= pace.at_a_time:
-                await _account(under_way, totals, rejected, lines=file.lines)
+                await _account(under_way, totals, rejected, places=file.places)
                 watch(totals)
         while under_way:
-            await _account(under_way, totals, rejected, lines=file.lines)
+            await _account(under_way, totals, rejected, places=file.places)
             watch(totals)
     except asyncio.CancelledError:
-        _interrupt(under_way, totals, rejected, lines=file.lines)
+        _interrupt(under_way, totals, rejected, places=file.places)
         totals.stopped_by = InterruptedSendError("interrupted")
-    except OSError as error:
-        _interrupt(under_way, totals, rejected, lines=file.lines)
-        totals.stopped_by = WrongUseError(f"the file cannot be read on: {error.strerror}", "Look at the disk.")
+    except (OSError, CommandError) as error:
+        _interrupt(under_way, totals, rejected, places=file.places)
+        totals.stopped_by = error if isinstance(error, CommandError) else _unreadable(error)
     return totals
+
+
+def _unreadable(error: OSError) -> WrongUseError:
+    return WrongUseError(f"the file cannot be read on: {error.strerror}", "Look at the disk.")
 
 
 async def _aside(cut: Iterator[list[FileRecord]]) -> list[FileRecord] | None:
@@ -106,7 +114,7 @@ async def _aside(cut: Iterator[list[FileRecord]]) -> list[FileRecord] | None:
     def read() -> None:
         try:
             portion = next(cut, None)
-        except OSError as error:
+        except (OSError, CommandError) as error:
             tell: Callable[[], None] = partial(_settle, done, error=error)
         else:
             tell = partial(_settle, done, portion)
@@ -120,7 +128,7 @@ async def _aside(cut: Iterator[list[FileRecord]]) -> list[FileRecord] | None:
 def _settle(
     done: asyncio.Future[list[FileRecord] | None],
     portion: list[FileRecord] | None = None,
-    error: OSError | None = None,
+    error: Exception | None = None,
 ) -> None:
     if done.done():
         return
@@ -130,18 +138,18 @@ def _settle(
         done.set_result(portion)
 
 
-async def _submit(to: Submitter, batch_id: str, portion: Sequence[FileRecord]) -> Outcome:
+async def _submit(to: Submitter, batch_id: str, portion: Sequence[FileRecord], position: int) -> Outcome:
     records = [record.raw for record in portion if record.error is None]
-    return await to.submit(batch_id, records) if records else Outcome()
+    return await to.submit(batch_id, records, position) if records else Outcome()
 
 
-async def _account(under_way: deque[_UnderWay], totals: Totals, rejected: RejectedFile, *, lines: bool) -> None:
+async def _account(under_way: deque[_UnderWay], totals: Totals, rejected: RejectedFile, *, places: str) -> None:
     """Wait for the oldest portion under way, and take in what became of it."""
     await asyncio.wait([under_way[0].task])
-    _take_in(under_way.popleft(), totals, rejected, lines=lines)
+    _take_in(under_way.popleft(), totals, rejected, places=places)
 
 
-def _take_in(done: _UnderWay, totals: Totals, rejected: RejectedFile, *, lines: bool) -> None:
+def _take_in(done: _UnderWay, totals: Totals, rejected: RejectedFile, *, places: str) -> None:
     try:
         outcome = done.task.result()
     except CommandError as error:
@@ -152,7 +160,7 @@ def _take_in(done: _UnderWay, totals: Totals, rejected: RejectedFile, *, lines: 
     _add(totals, done.portion, outcome)
     for record, rejection in _rejections(done.portion, outcome):
         marks = {"_index": rejection.index, "_submission": rejection.submission_id}
-        rejected.add(record, rejection.errors, marks | {"_line" if lines else "_position": record.place})
+        rejected.add(record, rejection.errors, marks | {f"_{places}": record.place})
 
 
 def _add(totals: Totals, portion: Sequence[FileRecord], outcome: Outcome) -> None:
@@ -173,18 +181,18 @@ def _rejections(portion: Sequence[FileRecord], outcome: Outcome) -> Iterator[tup
     index = 0
     for record in portion:
         if record.error is not None:
-            yield record, Rejection([Error(record.error.path, str(record.error.code), record.error.message)])
+            yield record, Rejection([Error(error.path, str(error.code), error.message) for error in record.errors])
             continue
         if index in outcome.rejections:
             yield record, outcome.rejections[index]
         index += 1
 
 
-def _interrupt(under_way: deque[_UnderWay], totals: Totals, rejected: RejectedFile, *, lines: bool) -> None:
+def _interrupt(under_way: deque[_UnderWay], totals: Totals, rejected: RejectedFile, *, places: str) -> None:
     """Take in what is done; of what is not, nobody waits for the end."""
     for one in under_way:
         if one.task.done():
-            _take_in(one, totals, rejected, lines=lines)
+            _take_in(one, totals, rejected, places=places)
         else:
             one.task.cancel()
             totals.unknown.append(_span(one.portion))

@@ -12,9 +12,12 @@ import structlog
 import uvloop
 
 from dialfeed import garbage
+from dialfeed.admin_key import ensure_admin_key
 from dialfeed.exits import WrongUseError
 from dialfeed.kafka_publisher import KafkaPublisher
+from dialfeed.registry_session import RULES
 from dialfeed.registry_topic import RegistryTopic
+from dialfeed.row_check import row_check
 from dialfeed.settings import Settings
 from dialfeed.topics_admin import require_topics
 from dialfeed.worker import in_order
@@ -27,9 +30,9 @@ from ingest_api.settings import EdgeSettings
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Publisher
 from sinks.archive import Archive
+from sinks.calling_service import CallingService, Service
 from sinks.clickhouse import ClickHouse, connect
 from sinks.load import Load
-from streams.timezones import zone_names
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +66,7 @@ async def _load(settings: Settings, stop: asyncio.Event) -> None:
     async with (
         _store(settings) as clickhouse,
         KafkaPublisher(kafka) as publisher,
-        _running(_sink(kafka, clickhouse, publisher)) as running,
+        _running(_sink(settings, kafka, clickhouse, publisher)) as running,
     ):
         garbage.settle()
         log.info("load_ready")
@@ -80,7 +83,8 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         workers = await stack.enter_async_context(WorkerGroup(kafka))
         receipts = ReceiptConsumer(kafka)
         await stack.enter_async_context(_following(receipts))
-        sink = _sink(kafka, clickhouse, publisher) if with_load else ()
+        await ensure_admin_key(registry, publisher)
+        sink = _sink(settings, kafka, clickhouse, publisher) if with_load else ()
         running = await stack.enter_async_context(_running(sink))
         edge = edge_settings(settings)
         app = create_app(
@@ -89,7 +93,9 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
             publisher=publisher,
             store=clickhouse,
             receipts=receipts,
-            known_timezone=zone_names().__contains__,
+            known_timezone=RULES.known_timezone,
+            normalise=RULES.normalise,
+            check_rows=row_check(registry.state, settings.max_record_bytes),
             checks=_checks(publisher, registry, workers, clickhouse),
         )
         garbage.settle()
@@ -120,6 +126,7 @@ def edge_settings(settings: Settings) -> EdgeSettings:
         host=host,
         port=port,
         body_limit_bytes=settings.max_body_bytes,
+        upload_limit_bytes=settings.max_upload_bytes,
         wait_seconds=settings.wait_seconds,
         max_waiting=settings.max_waiting,
         drain_seconds=DRAIN_SECONDS,
@@ -146,8 +153,22 @@ class _Runner(Protocol):
     async def stop(self) -> bool: ...
 
 
-def _sink(kafka: KafkaConnection, clickhouse: ClickHouse, publisher: Publisher) -> tuple[_Runner, ...]:
-    return Load(kafka, clickhouse, publisher, app_version=version("dialfeed")), Archive(kafka, clickhouse)
+def _sink(
+    settings: Settings, kafka: KafkaConnection, clickhouse: ClickHouse, publisher: Publisher
+) -> tuple[_Runner, ...]:
+    load = Load(kafka, clickhouse, publisher, app_version=version("dialfeed"))
+    return load, Archive(kafka, clickhouse), *_calling_service(settings, kafka)
+
+
+def _calling_service(settings: Settings, kafka: KafkaConnection) -> tuple[_Runner, ...]:
+    if settings.calling_service is None:
+        return ()
+    secret = settings.calling_service_secret
+    return (
+        CallingService(
+            kafka, Service(settings.calling_service, secret.get_secret_value().encode() if secret else None)
+        ),
+    )
 
 
 @asynccontextmanager

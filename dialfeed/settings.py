@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dialfeed.exits import WrongUseError
 from dialfeed.plain_text import one_line
-from dialfeed.setting_forms import MASK, is_server, is_topic_text, mask_password
+from dialfeed.setting_forms import MASK, is_http_url, is_server, is_topic_text, mask_password
 from dialfeed.setting_problems import Problem, SettingsError
 from schemas.kafka_connection import KafkaConnection
 from sinks import clickhouse_url
@@ -26,6 +26,9 @@ PREFIX: Final = "DIALFEED_"
 ENV_FILE: Final = ".env"
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """A body may be one single record, and then has to fit into one message (`schemas.topics.MAX_MESSAGE_BYTES`)."""
+
+MAX_UPLOAD_BYTES: Final = 256 * 1024 * 1024
+LEAST_SECRET_CHARACTERS: Final = 16
 
 
 def _setting(default: Any, meaning: str, *, rule: str, example: str, shown: str = "", **bounds: Any) -> Any:
@@ -123,6 +126,20 @@ class Settings(BaseSettings):
         rule="a key that `dialfeed key create` showed",
         example="df_...",
     )
+    calling_service: str | None = _setting(
+        None,
+        "URL that the sink POSTs to when a batch starts, see docs/calling-service.md",
+        rule="http://... or https://...",
+        example="https://dialer.example.com/starts",
+        shown="unset: only the topic `calls.dialer`",
+    )
+    calling_service_secret: SecretStr | None = _setting(
+        None,
+        "secret that those POSTs are signed with",
+        rule="text of at least 16 characters",
+        example="(a secret of 32 characters)",
+        shown="unset: not signed",
+    )
     log: Literal["human", "json"] | None = _setting(
         None,
         "form of the log lines on stderr",
@@ -162,6 +179,14 @@ class Settings(BaseSettings):
         example="8388608",
         ge=1024,
         le=MAX_BODY_BYTES,
+    )
+    max_upload_bytes: int = _setting(
+        64 * 1024 * 1024,
+        "largest form of `POST /api/call/upload`, after inflating",
+        rule=f"a whole number from 1024 to {MAX_UPLOAD_BYTES}",
+        example="16777216",
+        ge=1024,
+        le=MAX_UPLOAD_BYTES,
     )
     max_record_bytes: int = _setting(
         16 * 1024,
@@ -271,6 +296,18 @@ class Settings(BaseSettings):
     def _store_url(cls, value: str | None) -> str | None:
         if value is not None:
             clickhouse_url.parse(value)  # raises ValueError
+        return value
+
+    @field_validator("calling_service")
+    @classmethod
+    def _service_url(cls, value: str | None) -> str | None:
+        _require(value is None or is_http_url(value))
+        return value
+
+    @field_validator("calling_service_secret")
+    @classmethod
+    def _service_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        _require(value is None or len(value.get_secret_value()) >= LEAST_SECRET_CHARACTERS)
         return value
 
     @field_validator("http")

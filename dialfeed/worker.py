@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -25,6 +25,7 @@ from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError, TryAgainError
 from streams.agents import Steps
 from streams.app import FailStopApp, StreamSettings, build_app
+from streams.gather import Gather
 from streams.liveness import Liveness, Sighting
 from streams.pipeline import Limits
 
@@ -62,11 +63,12 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
     async with KafkaPublisher(kafka) as publisher, RegistryTopic(kafka) as registry:
         limits = Limits(settings.max_record_bytes, version("dialfeed"))
         steps = Steps.with_effects(publisher, registry, limits)
-        app = build_app(StreamSettings(kafka, settings.data / "faust"), steps)
+        gather = Gather(kafka, publisher)
+        app = build_app(StreamSettings(kafka, settings.data / "faust"), steps, gather)
         await app.start()
         garbage.settle()
         log.info("worker_ready", pid=os.getpid())
-        watch = asyncio.create_task(_watch(app, kafka, steps), name="liveness")
+        watch = asyncio.create_task(_watch(app, kafka, steps, gather), name="liveness")
         await _first_of(stop.wait(), app.wait_until_stopped())
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
@@ -91,30 +93,41 @@ async def _stop(app: FailStopApp) -> None:
         app.end_process()
 
 
-async def _watch(app: FailStopApp, kafka: KafkaConnection, steps: Steps) -> None:
-    liveness = Liveness()
+async def _watch(app: FailStopApp, kafka: KafkaConnection, steps: Steps, gather: Gather) -> None:
+    agents, gathering = Liveness(), Liveness()
     probe = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, isolation_level="read_committed")
     async with probe:
         while True:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
-            if reason := liveness.stalled(await _look(app, probe, steps)):
+            reason = agents.stalled(await _look_at_agents(app, probe, steps))
+            if reason := reason or gathering.stalled(await _look_at_gather(gather, probe)):
                 log.critical("worker_stalled", reason=reason)
                 app.end_process()
 
 
-async def _look(app: FailStopApp, probe: AIOKafkaConsumer, steps: Steps) -> Sighting:
+async def _look_at_agents(app: FailStopApp, probe: AIOKafkaConsumer, steps: Steps) -> Sighting:
     return Sighting(
         at=time.monotonic(),
         crashed=bool(app.crashed),
         busy=bool(steps.at_work),
         received=int(app.monitor.messages_received_total),
-        lag=await _lag(app, probe),
+        lag=await _lag(app.consumer._thread._consumer, probe),  # noqa: SLF001  # Faust keeps it to itself
     )
 
 
-async def _lag(app: FailStopApp, probe: AIOKafkaConsumer) -> int | None:
+async def _look_at_gather(gather: Gather, probe: AIOKafkaConsumer) -> Sighting:
+    return Sighting(
+        at=time.monotonic(),
+        crashed=False,
+        busy=gather.at_work,
+        received=gather.received,
+        lag=await _lag(gather.consumer, probe) if gather.consumer else None,
+    )
+
+
+async def _lag(consumer: Any, probe: AIOKafkaConsumer) -> int | None:
     """Return how many messages wait at the brokers beyond what this worker has fetched."""
-    positions = _positions(app)
+    positions = _positions(consumer)
     try:
         async with asyncio.timeout(ASK_WITHIN_SECONDS):
             ends: dict[TopicPartition, int] = await probe.end_offsets(list(positions))
@@ -123,9 +136,8 @@ async def _lag(app: FailStopApp, probe: AIOKafkaConsumer) -> int | None:
     return sum(max(0, ends[partition] - position) for partition, position in positions.items())
 
 
-def _positions(app: FailStopApp) -> dict[TopicPartition, int]:
-    """Return where Faust's consumer stands; Faust keeps it to itself, so by the consumer's own state."""
-    consumer = app.consumer._thread._consumer  # noqa: SLF001  # no public way
+def _positions(consumer: Any) -> dict[TopicPartition, int]:
+    """Return where a consumer stands, by its own state: its public way to ask would wait for what may never come."""
     assignment = consumer._subscription.subscription.assignment  # noqa: SLF001
     states = {} if assignment is None else {tp: assignment.state_value(tp) for tp in assignment.tps}
     return {tp: state._position for tp, state in states.items() if state._position is not None}  # noqa: SLF001

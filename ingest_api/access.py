@@ -42,6 +42,16 @@ class Access:
             raise refused(HttpCode.FORBIDDEN, "the API key is not valid", "x-api-key")
         return workspace_id
 
+    async def administrator(self, api_key: str | None) -> None:
+        """Return if the key opens the administration; refuse it (403) if it does not, whatever else it opens."""
+        key = (api_key or "").strip()
+        if not key:
+            raise refused(HttpCode.FORBIDDEN, "send an admin key in the header x-api-key", "x-api-key")
+        if not self.known.is_admin_key(key):
+            await self.catch_up()
+        if not self.known.is_admin_key(key):
+            raise refused(HttpCode.FORBIDDEN, "the API key does not open the administration", "x-api-key")
+
     async def batch(self, batch_id: str) -> Batch | None:
         """Return a batch of whichever workspace, or None."""
         batch = self.known.batches.get(batch_id)
@@ -57,11 +67,22 @@ class Access:
             raise refused(HttpCode.BATCH_NOT_FOUND, path="/batchId")
         if batch.workspace_id != workspace_id:
             raise refused(HttpCode.FORBIDDEN, "the API key does not own this batch", "/batchId")
+        await self._require_agent(batch)
+        return batch
+
+    async def callable(self, workspace_id: str, batch_id: str) -> Batch:
+        """Return the batch that a workspace wants to be called; refuse it (404) if that cannot be."""
+        batch = await self.batch(batch_id)
+        if batch is None or batch.workspace_id != workspace_id:
+            raise refused(HttpCode.BATCH_NOT_FOUND, path="/batchId")
+        await self._require_agent(batch)
+        return batch
+
+    async def _require_agent(self, batch: Batch) -> None:
         if self.known.agent_of_batch(batch) is None:
             await self.catch_up()
         if self.known.agent_of_batch(batch) is None:
             raise refused(HttpCode.AGENT_NOT_FOUND, path="/batchId")
-        return batch
 
     async def unknown_numbers(self, workspace_id: str, phone_ids: list[str]) -> list[int]:
         """Return the places in the list of phone ids that are no numbers of the workspace."""

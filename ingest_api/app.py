@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -12,14 +13,16 @@ from starlette.middleware import Middleware
 
 from ingest_api.access import Access
 from ingest_api.admission import Admission
-from ingest_api.edge import Check, Edge
+from ingest_api.edge import Check, Edge, Uploads
 from ingest_api.envelope import RefusedError
 from ingest_api.guard import Guard, http_answer, refused_answer
 from ingest_api.publish import Bus
 from ingest_api.routes import routes
 from ingest_api.settings import EdgeSettings
+from ingest_api.upload_rows import CheckRows
 from ingest_api.waiting import ReceiptSource
 from schemas.messages import Publisher
+from schemas.outcomes import FieldError
 from schemas.registry import RegistryReader
 from schemas.stores import Store
 
@@ -34,6 +37,8 @@ def create_app(
     store: Store,
     receipts: ReceiptSource,
     known_timezone: Callable[[str], bool],
+    normalise: Callable[[str], str | FieldError],
+    check_rows: CheckRows,
     checks: Mapping[str, Check] = NO_CHECKS,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Starlette:
@@ -54,6 +59,8 @@ def create_app(
             most_requests=settings.max_waiting, most_bytes=settings.max_held_bytes, retry_after_seconds=later
         ),
         known_timezone=known_timezone,
+        normalise=normalise,
+        uploads=Uploads(check_rows, asyncio.Semaphore(settings.uploads_read)),
         checks=checks,
         now_ms=now_ms,
     )

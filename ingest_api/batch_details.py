@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ingest_api.envelope import refused
+from ingest_api.batches import calling_rules
 from schemas.identity import call_ids, uuid_texts
-from schemas.outcomes import HttpCode
 from schemas.records import Batch
-from schemas.stores import Contact, ContactPage, PhoneLogEntry
+from schemas.stores import BatchCounts, Contact, ContactPage, ContactQuery, PhoneLogEntry
 
-DEFAULT_LIMIT: Final = 10
-MOST_LIMIT: Final = 1000
-MOST_PAGE: Final = 1_000_000_000
 CREATED: Final = "created"
 PENDING: Final = "pending"
-BATCH_STATUSES: Final = {CREATED: "no contact is stored yet", PENDING: "contacts are stored"}
+IN_PROGRESS: Final = "in-progress"
+COMPLETED: Final = "completed"
+BATCH_STATUSES: Final = {
+    CREATED: "no contact is stored yet",
+    PENDING: "contacts are stored, and no call has begun",
+    IN_PROGRESS: "some calls have begun, and not all have ended",
+    COMPLETED: "every call has ended, whichever way",
+}
 
 
-def page_of(query: Mapping[str, str]) -> tuple[int, int]:
-    """Return (page, limit) of a query; refuse (400) the one that is wrong."""
-    return _number(query, "page", 1, MOST_PAGE), _number(query, "limit", DEFAULT_LIMIT, MOST_LIMIT)
+def batch_status(counts: BatchCounts | None) -> str:
+    """Return how far a batch is; None: nothing of it is stored."""
+    if counts is None or not counts.total_calls:
+        return CREATED
+    if not counts.picked:
+        return PENDING
+    return COMPLETED if counts.finished >= counts.total_calls else IN_PROGRESS
 
 
-def _number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
-    text = query.get(name, "") or str(default)
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else 0
-    if not 1 <= number <= most:
-        raise refused(HttpCode.FIELD_INVALID, f"{name} must be an integer from 1 to {most}", name)
-    return number
-
-
-def details(batch: Batch, found: ContactPage, page: int, limit: int) -> dict[str, Any]:
+def details(batch: Batch, found: ContactPage, asked: ContactQuery, counts: BatchCounts | None) -> dict[str, Any]:
     """Return the `data` of batch-details."""
     return {
         "batchId": batch.batch_id,
         "batchName": batch.name,
-        "batchStatus": PENDING if found.total else CREATED,
-        "page": page,
-        "limit": limit,
+        "batchStatus": batch_status(counts),
+        **calling_rules(batch),
+        "page": asked.page,
+        "limit": asked.limit,
         "total": found.total,
-        "totalPages": -(-found.total // limit),
+        "totalPages": -(-found.total // asked.limit),
         "data": [row(batch.batch_id, contact) for contact in found.contacts],
     }
 
@@ -73,9 +72,9 @@ def _phone_log(entry: PhoneLogEntry) -> dict[str, Any]:
         "callId": entry.call_id,
         "entry": entry.entry,
         "callStatus": entry.status,
-        "callDuration": None,
-        "recordingUrl": None,
-        "transcript": None,
+        "callDuration": entry.call_duration,
+        "recordingUrl": entry.recording_url,
+        "transcript": entry.transcript,
         "createdAt": utc(entry.created_at),
     }
 

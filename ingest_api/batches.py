@@ -26,7 +26,7 @@ BODY_LIMIT_BYTES: Final = 256 * 1024
 MOST_ERRORS: Final = 100
 WEEK_SECONDS: Final = 7 * 24 * 60 * 60
 _BOM: Final = b"\xef\xbb\xbf"
-_TIMEZONES: Final = "known_timezone"
+TIMEZONES: Final = "known_timezone"
 
 
 def _not_blank(text: str) -> str:
@@ -46,15 +46,16 @@ def _blank_is_none(value: Any) -> Any:
 
 
 def _known_timezone(name: str | None, info: ValidationInfo) -> str | None:
-    known: Callable[[str], bool] = (info.context or {}).get(_TIMEZONES, lambda _: True)
+    known: Callable[[str], bool] = (info.context or {}).get(TIMEZONES, lambda _: True)
     if name is not None and not known(name):
         raise PydanticCustomError("timezone", "must be a name of the tz database, such as America/New_York")
     return name
 
 
-Name = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
-PhoneId = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
-ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\z", examples=["09:00"])]
+NOT_BLANK: Final[dict[str, Any]] = {"pattern": r"\S"}  # what the document says of `_not_blank`
+Name = Annotated[str, Field(max_length=200, json_schema_extra=NOT_BLANK), AfterValidator(_not_blank)]
+PhoneId = Annotated[str, Field(max_length=200, json_schema_extra=NOT_BLANK), AfterValidator(_not_blank)]
+ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
 Day = Annotated[int, Field(ge=0, le=6)]
 
 
@@ -111,10 +112,10 @@ def read_object(body: bytes) -> dict[str, Any]:
 def check(fields: dict[str, Any], known_timezone: Callable[[str], bool]) -> NewBatch | list[RequestError]:
     """Return the batch asked for, or everything that is wrong with it."""
     try:
-        return NewBatch.model_validate(fields, context={_TIMEZONES: known_timezone})
+        return NewBatch.model_validate(fields, context={TIMEZONES: known_timezone})
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
-        return [_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS]]
+        return [field_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS]]
 
 
 def phone_ids_of(fields: dict[str, Any]) -> list[str]:
@@ -125,7 +126,7 @@ def phone_ids_of(fields: dict[str, Any]) -> list[str]:
 
 def unknown_numbers(places: Sequence[int]) -> list[RequestError]:
     """Return the errors of phone ids that are no numbers of the workspace."""
-    return [_error(("callingNumbers", at), "is no phone id of this workspace") for at in places[:MOST_ERRORS]]
+    return [field_error(("callingNumbers", at), "is no phone id of this workspace") for at in places[:MOST_ERRORS]]
 
 
 def batch_of(new: NewBatch, batch_id: str, workspace_id: str, created_at: int) -> Batch:
@@ -146,7 +147,20 @@ def batch_of(new: NewBatch, batch_id: str, workspace_id: str, created_at: int) -
     )
 
 
-def _error(location: Sequence[str | int], message: str) -> RequestError:
+def calling_rules(batch: Batch) -> dict[str, Any]:
+    """Return when and how often a batch's contacts may be called, as createBatch was told it."""
+    start, end = batch.calling_hour_start, batch.calling_hour_end
+    return {
+        "retry": batch.retry,
+        "delay": batch.delay,
+        "timezone": batch.timezone,
+        "callingHour": {"start": start, "end": end} if start and end else None,
+        "allowedDays": batch.allowed_days,
+    }
+
+
+def field_error(location: Sequence[str | int], message: str) -> RequestError:
+    """Return the error of one field of a body; of the body as a whole where the location is empty."""
     path = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
     name = ".".join(str(part) for part in location)
-    return RequestError(HttpCode.FIELD_INVALID, f"{name}: {message}", path)
+    return RequestError(HttpCode.FIELD_INVALID, f"{name}: {message}" if name else message, path)

@@ -8,27 +8,38 @@ from collections.abc import AsyncIterator, Callable
 from starlette.requests import Request
 
 from ingest_api.envelope import RefusedError, refused
-from ingest_api.headers import is_gzip, require_json
-from ingest_api.inflate import GzipError, Inflater
+from ingest_api.headers import coding_of, require_json
+from ingest_api.inflate import InflateError, Inflater, inflater
 from schemas.outcomes import HttpCode
 
 Hold = Callable[[int], None]
 
 
 async def read_json_body(request: Request, limit_bytes: int, idle_seconds: float, hold: Hold) -> bytes:
+    """Return a body that is to be JSON, as `read_body` does; refuse (415) other content types."""
+    require_json(request.headers.get("content-type"))
+    return await read_body(request, limit_bytes, idle_seconds, hold)
+
+
+async def read_body(request: Request, limit_bytes: int, idle_seconds: float, hold: Hold) -> bytes:
     """Return the body, inflated. `hold` is told of bytes before they are kept, and may refuse them.
 
     Raise RefusedError (400, 413, 415), or starlette's ClientDisconnect when the client goes away before the end.
     """
-    require_json(request.headers.get("content-type"))
-    inflater = Inflater() if is_gzip(request.headers.get("content-encoding")) else None
-    _refuse_announced(request.headers.get("content-length"), limit_bytes)
     pieces: list[bytes] = []
-    arriving = _bounded(_arriving(request, idle_seconds), limit_bytes)
-    async for piece in arriving if inflater is None else _bounded(_inflated(arriving, inflater), limit_bytes):
+    async for piece in body_pieces(request, limit_bytes, idle_seconds):
         hold(len(piece))
         pieces.append(piece)
     return b"".join(pieces)
+
+
+async def body_pieces(request: Request, limit_bytes: int, idle_seconds: float) -> AsyncIterator[bytes]:
+    """Yield the body as it comes, inflated; raise as `read_body` does."""
+    coding = coding_of(request.headers.get("content-encoding"))
+    _refuse_announced(request.headers.get("content-length"), limit_bytes)
+    arriving = _bounded(_arriving(request, idle_seconds), limit_bytes)
+    async for piece in arriving if coding is None else _bounded(_inflated(arriving, inflater(coding)), limit_bytes):
+        yield piece
 
 
 def _refuse_announced(content_length: str | None, limit_bytes: int) -> None:
@@ -63,12 +74,12 @@ async def _arriving(request: Request, idle_seconds: float) -> AsyncIterator[byte
         yield data
 
 
-async def _inflated(arriving: AsyncIterator[bytes], inflater: Inflater) -> AsyncIterator[bytes]:
+async def _inflated(arriving: AsyncIterator[bytes], inflating: Inflater) -> AsyncIterator[bytes]:
     try:
         async for data in arriving:
-            for piece in inflater.feed(data):
+            for piece in inflating.feed(data):
                 yield piece
                 await asyncio.sleep(0)  # others have their turn while a large body grows
-        inflater.close()
-    except GzipError as error:
+        inflating.close()
+    except InflateError as error:
         raise refused(HttpCode.BAD_REQUEST, f"{error}: send it again", "Content-Encoding") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,9 @@ from ingest_api.access import Access
 from ingest_api.admission import Admission
 from ingest_api.publish import Bus
 from ingest_api.settings import EdgeSettings
+from ingest_api.upload_rows import CheckRows
 from ingest_api.waiting import ReceiptSource
+from schemas.outcomes import FieldError
 from schemas.stores import Store
 
 Check = Callable[[], Awaitable[None]]
@@ -17,8 +20,16 @@ Check = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Uploads:
+    """How uploaded rows are checked, and how many tables may be read at a time."""
+
+    check_rows: CheckRows
+    places: asyncio.Semaphore
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
-    """Everything a route needs. `now_ms` is the clock, in ms since the epoch."""
+    """Everything a route needs. `normalise` reads a telephone number; `now_ms` is the clock, in ms since the epoch."""
 
     settings: EdgeSettings
     access: Access
@@ -27,6 +38,8 @@ class Edge:
     receipts: ReceiptSource
     admission: Admission
     known_timezone: Callable[[str], bool]
+    normalise: Callable[[str], str | FieldError]
+    uploads: Uploads
     checks: Mapping[str, Check]
     now_ms: Callable[[], int]
 

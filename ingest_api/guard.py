@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from typing import Final
 
@@ -42,6 +43,11 @@ class Guard:
             await self._app(scope, receive, watched)
         except ClientDisconnect:
             log.info("client_went_away", method=scope["method"])
+        except asyncio.CancelledError:  # the server cuts off what is still open when the time to stop is over
+            log.warning("request_cut_off", method=scope["method"], answered=started)
+            if started:
+                raise
+            await _response(failure([_STOPPED], {"Connection": "close"}))(scope, receive, send)
         except Exception as error:  # noqa: BLE001  # the one place that answers 500
             log.error("request_failed", error=type(error).__name__, at=_where(error))  # noqa: TRY400  # texts of errors may hold records
             if started:
@@ -54,8 +60,15 @@ class _CutOffError(Exception):
 
 
 _INTERNAL: Final = RequestError(HttpCode.INTERNAL, HTTP_CODES[HttpCode.INTERNAL][1])
+_STOPPED: Final = RequestError(
+    HttpCode.INTERNAL, "dialfeed was stopped in the middle; nothing can be said of the records"
+)
+_BAD_REQUEST: Final = RequestError(HttpCode.BAD_REQUEST, HTTP_CODES[HttpCode.BAD_REQUEST][1])
 _NOT_FOUND: Final = RequestError(HttpCode.NOT_FOUND, HTTP_CODES[HttpCode.NOT_FOUND][1])
 _METHOD_NOT_ALLOWED: Final = RequestError(HttpCode.METHOD_NOT_ALLOWED, HTTP_CODES[HttpCode.METHOD_NOT_ALLOWED][1])
+
+
+_BY_STATUS: Final = {HTTP_CODES[each.code][0]: each for each in (_NOT_FOUND, _METHOD_NOT_ALLOWED)}
 
 
 async def refused_answer(_request: Request, error: Exception) -> Response:
@@ -65,10 +78,9 @@ async def refused_answer(_request: Request, error: Exception) -> Response:
 
 
 async def http_answer(_request: Request, error: Exception) -> Response:
-    """Answer what starlette refuses: an unknown route or a wrong method."""
+    """Answer what starlette refuses: an unknown route, a wrong method, or what it cannot read."""
     assert isinstance(error, HTTPException)
-    known = error.status_code == HTTP_CODES[HttpCode.METHOD_NOT_ALLOWED][0]
-    return _response(failure([_METHOD_NOT_ALLOWED if known else _NOT_FOUND], error.headers))
+    return _response(failure([_BY_STATUS.get(error.status_code, _BAD_REQUEST)], error.headers))
 
 
 def _response(answer: Answer) -> Response:

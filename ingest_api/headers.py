@@ -1,6 +1,6 @@
 """What a request's headers say about its body and about waiting. Pure.
 
-Prefer: RFC 7240. Content-Type and Content-Encoding: RFC 9110, sections 8.3 and 8.4.
+Prefer: RFC 7240. Content-Type and Content-Encoding: RFC 9110, sections 8.3 and 8.4; zstd: RFC 8878.
 """
 
 from __future__ import annotations
@@ -39,16 +39,20 @@ def require_json(content_type: str | None) -> None:
         raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, "send JSON as UTF-8", "Content-Type")
 
 
-def is_gzip(content_encoding: str | None) -> bool:
-    """Return whether the body is to be inflated; refuse (415) encodings other than gzip and identity."""
+def coding_of(content_encoding: str | None) -> str | None:
+    """Return the coding that the body is to be inflated from, None for a plain one; refuse (415) other encodings."""
     names = [name.strip().lower() for name in (content_encoding or "").split(",")]
     match [name for name in names if name not in ("", "identity")]:
         case []:
-            return False
+            return None
         case ["gzip" | "x-gzip"]:
-            return True
+            return "gzip"
+        case ["zstd"]:
+            return "zstd"
         case _:
-            raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, "send the body plain or with gzip", "Content-Encoding")
+            sentence = "send the body plain, with gzip or with zstd"
+            headers = {"Accept-Encoding": "gzip, zstd"}  # RFC 9110, section 12.5.3
+            raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, sentence, "Content-Encoding", headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,29 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from ingest_api.batch_details import DEFAULT_LIMIT, MOST_LIMIT, MOST_PAGE
+from ingest_api.openapi_admin import admin_paths
+from ingest_api.openapi_calling import calling_paths, calling_schemas
+from ingest_api.openapi_parts import (
+    ASKING,
+    IDEMPOTENCY_KEY,
+    LOCATION,
+    REPEATING,
+    SENDING,
+    answer_of,
+    body_of,
+    errors_of,
+    json_of,
+    path_id,
+)
+from ingest_api.openapi_reading import reading_paths, reading_schemas
 from ingest_api.openapi_schemas import BOOLEAN, COUNT, TEXT, UUID, Schema, array_of, named_schemas, object_of, ref
-from schemas.outcomes import HTTP_CODES, HttpCode
+from ingest_api.openapi_upload import upload_paths, upload_schemas
+from schemas.outcomes import HttpCode
 
 SUBMISSION: Final = "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11"
 CALL: Final = "b1946ac9-2492-8d23-a7c5-5c1d64cc1d5e"
 BATCH: Final = "66f2a9c1d4e5b60718293a4b"
 RECORD: Final = {"phoneNumber": "12125551001", "firstName": "Ada", "timezone": "America/New_York"}
-_EXTRAS: Final = frozenset({HttpCode.NO_VALID_RECORD})
 
 
 @cache
@@ -29,8 +43,11 @@ def document() -> Schema:
         "paths": {
             "/api/call/addCallsToBatch": {"post": _add_calls()},
             "/api/call/createBatch": {"post": _create_batch()},
-            "/api/call/batch-details/{id}": {"get": _batch_details()},
+            **reading_paths(),
             "/api/call/submissions/{id}": {"get": _submission()},
+            **upload_paths(),
+            **calling_paths(),
+            **admin_paths(),
             "/healthz": {"get": _plain("Whether the process is alive", {"200": "alive"}, {"alive": True})},
             "/readyz": {"get": _readyz()},
             "/openapi.json": {"get": _plain("This document", {"200": "the document"}, None)},
@@ -38,72 +55,15 @@ def document() -> Schema:
         },
         "components": {
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
-            "schemas": named_schemas(),
+            "schemas": {**named_schemas(), **upload_schemas(), **reading_schemas(), **calling_schemas()},
         },
     }
 
 
 _DESCRIPTION: Final = (
-    "Every answer under /api/call is the envelope {message, status, code, errorMessage, data}. "
+    "Every answer under /api/call and /api/admin is the envelope {message, status, code, errorMessage, data}. "
     "`code` is the HTTP status; `status` is true only when everything asked for was done. "
     "Errors carry data.errors, each with a closed code."
-)
-
-
-def _envelope(status: int, data: Schema, *, ok: bool) -> Schema:
-    return object_of(
-        {
-            "message": TEXT,
-            "status": {"const": ok},
-            "code": {"const": status},
-            "errorMessage": TEXT,
-            "data": data,
-        }
-    )
-
-
-def _answer(status: int, description: str, data: Schema, example: Any, *, ok: bool = True) -> Schema:
-    body = {"message": description, "status": ok, "code": status, "errorMessage": "", "data": example}
-    return _json(description, _envelope(status, data, ok=ok), body)
-
-
-def _json(description: str, schema: Schema, example: Any) -> Schema:
-    content: Schema = {"schema": schema}
-    if example is not None:
-        content["example"] = example
-    return {"description": description, "content": {"application/json": content}}
-
-
-def _errors(*codes: HttpCode) -> dict[str, Schema]:
-    """Return the error answers of a route by HTTP status, with the codes that each may carry."""
-    by_status: dict[int, list[HttpCode]] = {}
-    for code in codes:
-        by_status.setdefault(HTTP_CODES[code][0], []).append(code)
-    return {str(status): _error(status, of_status) for status, of_status in sorted(by_status.items())}
-
-
-def _error(status: int, codes: list[HttpCode]) -> Schema:
-    meaning = "; ".join(f"`{code}`: {HTTP_CODES[code][1]}" for code in codes)
-    first = {"code": str(codes[0]), "message": HTTP_CODES[codes[0]][1]}
-    more: dict[str, Schema] = {}
-    if _EXTRAS & set(codes):
-        more = {"submissionId": TEXT, "failedChunks": array_of(ref("FailedChunk"))}
-    schema = _envelope(status, object_of({"errors": array_of(ref("Error"))}, more), ok=False)
-    example = {"message": "", "status": False, "code": status, "errorMessage": first["message"]}
-    answer = _json(meaning, schema, {**example, "data": {"errors": [first]}})
-    if status in (429, 503):
-        answer["headers"] = {"Retry-After": {"description": "seconds", "schema": COUNT}}
-    return answer
-
-
-_ASKING: Final = (HttpCode.FORBIDDEN, HttpCode.INTERNAL, HttpCode.BUS_UNAVAILABLE)
-_SENDING: Final = (
-    HttpCode.BAD_REQUEST,
-    HttpCode.INVALID_JSON,
-    HttpCode.FIELD_INVALID,
-    HttpCode.BODY_TOO_LARGE,
-    HttpCode.UNSUPPORTED_MEDIA_TYPE,
-    HttpCode.OVERLOADED,
 )
 
 
@@ -123,7 +83,7 @@ def _add_calls() -> Schema:
     }
     counted = {"added": COUNT, "callIds": array_of(UUID), "submissionId": TEXT}
     partly = object_of({**counted, "failedChunks": array_of(ref("FailedChunk"))})
-    pending = _answer(
+    pending = answer_of(
         202,
         "not known yet: ask for the report",
         object_of({"submissionId": TEXT}),
@@ -131,7 +91,7 @@ def _add_calls() -> Schema:
         ok=False,
     )
     pending["headers"] = {
-        "Location": {"description": "path of the report", "schema": TEXT},
+        **LOCATION,
         "Preference-Applied": {"description": "what of Prefer was heeded (RFC 7240)", "schema": TEXT},
     }
     return {
@@ -144,19 +104,21 @@ def _add_calls() -> Schema:
                 "schema": TEXT,
                 "description": "`respond-async`: answer 202 at once; `wait=N`: wait at most N seconds",
                 "example": "wait=10",
-            }
+            },
+            IDEMPOTENCY_KEY,
         ],
-        "requestBody": _body("AddCalls", {"batchId": BATCH, "call_data": [RECORD]}),
+        "requestBody": body_of("AddCalls", {"batchId": BATCH, "call_data": [RECORD]}),
         "responses": {
-            "200": _answer(200, "every record is stored", object_of(counted), done),
+            "200": answer_of(200, "every record is stored", object_of(counted), done),
             "202": pending,
-            "207": _answer(207, "some records are stored", partly, {**done, "failedChunks": [failed]}, ok=False),
-            **_errors(
-                *_SENDING,
+            "207": answer_of(207, "some records are stored", partly, {**done, "failedChunks": [failed]}, ok=False),
+            **errors_of(
+                *SENDING,
                 HttpCode.NO_VALID_RECORD,
-                *_ASKING,
+                *ASKING,
                 HttpCode.BATCH_NOT_FOUND,
                 HttpCode.AGENT_NOT_FOUND,
+                *REPEATING,
             ),
         },
     }
@@ -175,51 +137,10 @@ def _create_batch() -> Schema:
     return {
         "operationId": "createBatch",
         "summary": "Create a batch",
-        "requestBody": _body("NewBatch", example),
+        "requestBody": body_of("NewBatch", example),
         "responses": {
-            "201": _answer(201, "the id of the new batch", TEXT, BATCH),
-            **_errors(*_SENDING, *_ASKING),
-        },
-    }
-
-
-def _batch_details() -> Schema:
-    log = {
-        "callId": CALL,
-        "entry": 0,
-        "callStatus": "pending",
-        "callDuration": None,
-        "recordingUrl": None,
-        "transcript": None,
-        "createdAt": "2026-03-01T09:00:00.000Z",
-    }
-    contact = {
-        "_id": CALL,
-        "phoneNumber": "+12125551001",
-        "timezone": "America/New_York",
-        "timezoneSource": "record",
-        "callId": CALL,
-        "phoneLogs": [log],
-        "createdAt": "2026-03-01T09:00:00.000Z",
-        "firstName": "Ada",
-    }
-    example = {"batchId": BATCH, "batchName": "Spring", "batchStatus": "pending", "page": 1, "limit": 10, "total": 1}
-    return {
-        "operationId": "batchDetails",
-        "summary": "A page of a batch's contacts",
-        "parameters": [
-            _path_id("the batch", BATCH),
-            _query("page", 1, MOST_PAGE),
-            _query("limit", DEFAULT_LIMIT, MOST_LIMIT),
-        ],
-        "responses": {
-            "200": _answer(
-                200,
-                "the page; one past the end is empty",
-                ref("BatchDetails"),
-                {**example, "totalPages": 1, "data": [contact]},
-            ),
-            **_errors(HttpCode.FIELD_INVALID, *_ASKING, HttpCode.BATCH_NOT_FOUND, HttpCode.STORE_UNAVAILABLE),
+            "201": answer_of(201, "the id of the new batch", TEXT, BATCH),
+            **errors_of(*SENDING, *ASKING),
         },
     }
 
@@ -240,10 +161,10 @@ def _submission() -> Schema:
     return {
         "operationId": "submission",
         "summary": "The report of a submission",
-        "parameters": [_path_id("the submission", SUBMISSION)],
+        "parameters": [path_id("the submission", SUBMISSION)],
         "responses": {
-            "200": _answer(200, "each record is added, failed or pending", ref("Report"), example),
-            **_errors(*_ASKING, HttpCode.SUBMISSION_NOT_FOUND, HttpCode.STORE_UNAVAILABLE),
+            "200": answer_of(200, "each record is added, failed or pending", ref("Report"), example),
+            **errors_of(*ASKING, HttpCode.SUBMISSION_NOT_FOUND, HttpCode.STORE_UNAVAILABLE),
         },
     }
 
@@ -258,37 +179,17 @@ def _readyz() -> Schema:
         "summary": "Whether requests can be served",
         "security": [],
         "responses": {
-            "200": _json("ready", schema, {"ready": True, "reasons": []}),
-            "503": _json("not ready, and why", schema, {"ready": False, "reasons": [reason]}),
+            "200": json_of("ready", schema, {"ready": True, "reasons": []}),
+            "503": json_of("not ready, and why", schema, {"ready": False, "reasons": [reason]}),
         },
     }
 
 
 def _plain(summary: str, answers: dict[str, str], example: Any) -> Schema:
-    responses = {status: _json(text, {"type": "object"}, example) for status, text in answers.items()}
+    responses = {status: json_of(text, {"type": "object"}, example) for status, text in answers.items()}
     return {"summary": summary, "security": [], "responses": responses}
 
 
 def _docs() -> Schema:
     html = {"description": "the page", "content": {"text/html": {"schema": TEXT}}}
     return {"summary": "This document as a page", "security": [], "responses": {"200": html}}
-
-
-def _body(name: str, example: Any) -> Schema:
-    return {"required": True, "content": {"application/json": {"schema": ref(name), "example": example}}}
-
-
-def _path_id(of: str, example: str) -> Schema:
-    return {
-        "name": "id",
-        "in": "path",
-        "required": True,
-        "schema": {**TEXT, "minLength": 1},
-        "description": f"id of {of}",
-        "example": example,
-    }
-
-
-def _query(name: str, default: int, most: int) -> Schema:
-    schema = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
-    return {"name": name, "in": "query", "schema": schema}

@@ -41,11 +41,16 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     if "parameters" in operation:
         parts.append(_table("parameter", [(p["name"], _parameter(p)) for p in operation["parameters"]]))
     if "requestBody" in operation:
-        content = operation["requestBody"]["content"]["application/json"]
-        parts.append(_details("body", content["example"]))
+        parts += [_body(kind, content) for kind, content in operation["requestBody"]["content"].items()]
     parts.append(_table("answer", [(s, _prose(r["description"])) for s, r in operation["responses"].items()]))
     parts += [_details(f"example of {status}", example) for status, example in _examples(operation)]
     return "".join(parts)
+
+
+def _body(kind: str, content: dict[str, Any]) -> str:
+    if "example" in content:
+        return _details("body", content["example"])
+    return f"<p>The body is <code>{escape(kind)}</code>; /openapi.json has its fields.</p>"
 
 
 def _parameter(parameter: dict[str, Any]) -> str:

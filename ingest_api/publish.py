@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, Final
 
 import structlog
 
@@ -13,6 +14,8 @@ from schemas.messages import Message, Publisher, TryAgainError, WorldError
 from schemas.outcomes import HttpCode
 
 log = structlog.get_logger(__name__)
+
+PAUSE_SECONDS: Final = 1.0
 
 
 class Bus:
@@ -42,16 +45,39 @@ class Bus:
 
     def begin(self, messages: Sequence[Message], then: Callable[[], None] = lambda: None) -> asyncio.Task[None]:
         """Start publishing. The task goes on whatever becomes of the request; `then` is called at its end."""
-        task = asyncio.create_task(self._publish(messages))
+        return self._track(self._publish(messages), then)
+
+    def _track(self, work: Coroutine[Any, Any, None], then: Callable[[], None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
         task.add_done_callback(lambda _: then())
         return task
 
+    def begin_in_turn(
+        self, groups: Iterator[Sequence[Message]], then: Callable[[], None], tries: int
+    ) -> asyncio.Task[None]:
+        """Do as `begin` does with groups of messages, made in a thread only when their turn comes.
+
+        A group is tried so often: the messages must be such that doubles do no harm.
+        """
+        return self._track(self._publish_in_turn(groups, tries), then)
+
     async def settle(self, seconds: float) -> None:
         """Wait for what is being published, at the end of the process."""
         if self._publishing:
             await asyncio.wait(self._publishing, timeout=seconds)
+
+    async def _publish_in_turn(self, groups: Iterator[Sequence[Message]], tries: int) -> None:
+        while messages := await asyncio.to_thread(next, groups, None):
+            for left in reversed(range(tries)):
+                try:
+                    await self._publish(messages)
+                    break
+                except TryAgainError:
+                    if not left:
+                        raise
+                    await asyncio.sleep(PAUSE_SECONDS)
 
     async def _publish(self, messages: Sequence[Message]) -> None:
         try:

@@ -73,6 +73,11 @@ class Report:
         """Whether every record is known to be stored or failed."""
         return self._sized == self.total and not self._missing
 
+    @property
+    def explaining(self) -> bool:
+        """Whether all that is missing are dead letters that receipts count already."""
+        return self._sized == self.total and bool(self._missing)
+
     def add_receipt(self, receipt: Receipt) -> None:
         """Take one slice's receipt. A second one of the same records changes nothing, nor does one that is nonsense."""
         if receipt.submission_id != self.accepted.submission_id or not self._new(receipt):
@@ -159,8 +164,9 @@ class Report:
     def _new(self, receipt: Receipt) -> bool:
         """Return whether the receipt makes sense here and is for records that no other receipt is for."""
         first, end = receipt.first_index, receipt.first_index + receipt.size
+        same_body = receipt.body_hash in (None, self.accepted.body_hash)
         sound = receipt.total == self.total and receipt.added + receipt.failed == receipt.size > 0
-        return sound and first >= 0 and end <= self.total and self._free(first, end)
+        return same_body and sound and first >= 0 and end <= self.total and self._free(first, end)
 
     def _free(self, first: int, end: int) -> bool:
         at = bisect_right(self._starts, first)
@@ -191,12 +197,17 @@ class Report:
 
 def report_of(stored: StoredSubmission, published: SubmissionAccepted | None = None) -> Report | None:
     """Return the report of what the store, or who published it, knows; None if that is nothing to go by."""
-    accepted = stored.accepted or _accepted(stored.receipts) or published
+    accepted = _keyed(stored.receipts) or stored.accepted or _accepted(stored.receipts) or published
     if accepted is None:
         return None
     report = Report(accepted)
     report.add_stored(stored)
     return report
+
+
+def _keyed(receipts: Iterable[Receipt]) -> SubmissionAccepted | None:
+    """Return what was stored under an Idempotency-Key; of two bodies at once, what was announced may be the other."""
+    return _accepted(receipt for receipt in receipts if receipt.body_hash is not None)
 
 
 def _accepted(receipts: Iterable[Receipt]) -> SubmissionAccepted | None:
@@ -208,6 +219,7 @@ def _accepted(receipts: Iterable[Receipt]) -> SubmissionAccepted | None:
             batch_id=r.batch_id or "",
             total=r.total,
             accepted_at=r.accepted_at,
+            body_hash=r.body_hash,
         )
     return None
 

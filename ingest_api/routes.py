@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -14,31 +13,32 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from ingest_api import batches
-from ingest_api.batch_details import details, page_of
+from ingest_api.admin import admin_routes
 from ingest_api.body import read_json_body
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.envelope import Answer, refused, success
+from ingest_api.from_store import from_store
 from ingest_api.headers import wait_of
+from ingest_api.idempotency import key_of
+from ingest_api.multipart import read_form
+from ingest_api.new_batches import checked_batch, create
 from ingest_api.off_loop import THREAD_RECORDS, off_loop
 from ingest_api.openapi import document
 from ingest_api.openapi_page import page
-from ingest_api.publish import published
 from ingest_api.readiness import unready
+from ingest_api.reading import list_batches, read_batch
 from ingest_api.report import Report, report_of
-from ingest_api.submit import submit
-from schemas.codecs import encode
+from ingest_api.routing import Handler, route
+from ingest_api.start_calling import start_calling
+from ingest_api.statuses import report_statuses
+from ingest_api.submit import Asked, submit
+from ingest_api.upload import upload
 from schemas.identity import new_id, valid_submission_id
-from schemas.messages import Message, TryAgainError
 from schemas.outcomes import HttpCode
-from schemas.records import Batch
-from schemas.registry import registry_key
 from schemas.stores import StoredSubmission
-from schemas.topics import TopicName
 
 log = structlog.get_logger(__name__)
 NOTHING_STORED: Final = StoredSubmission(None, (), (), {})
-Handler = Callable[[Edge, Request], Awaitable[Response]]
-T = TypeVar("T")
 
 
 def routes(edge: Edge) -> list[Route]:
@@ -46,8 +46,13 @@ def routes(edge: Edge) -> list[Route]:
     return [
         _route(edge, "POST", "/api/call/addCallsToBatch", add_calls),
         _route(edge, "POST", "/api/call/createBatch", create_batch),
+        _route(edge, "POST", "/api/call/upload", upload_table),
+        _route(edge, "POST", "/api/call/start-calling", start),
+        _route(edge, "POST", "/api/call/status", status),
         _route(edge, "GET", "/api/call/batch-details/{id}", batch_details),
+        _route(edge, "GET", "/api/call/batches", batch_list),
         _route(edge, "GET", "/api/call/submissions/{id}", submission),
+        *admin_routes(edge),
         _route(edge, "GET", "/healthz", healthz),
         _route(edge, "GET", "/readyz", readyz),
         _route(edge, "GET", "/openapi.json", openapi),
@@ -56,14 +61,7 @@ def routes(edge: Edge) -> list[Route]:
 
 
 def _route(edge: Edge, method: str, path: str, handler: Handler) -> Route:
-    allowed = {"GET": "GET, HEAD, OPTIONS"}.get(method, f"{method}, OPTIONS")
-
-    async def endpoint(request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": allowed})
-        return await handler(edge, request)
-
-    return Route(path, endpoint, methods=[method, "OPTIONS"])
+    return route(edge, path, {method: handler})
 
 
 def respond(answer: Answer) -> Response:
@@ -74,50 +72,53 @@ def respond(answer: Answer) -> Response:
 async def add_calls(edge: Edge, request: Request) -> Response:
     workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
     wait = wait_of(request.headers.getlist("prefer"), edge.settings.wait_seconds)
+    asked = Asked(wait, key_of(request.headers.getlist("idempotency-key")))
     with edge.admission.enter() as place:
         read = partial(read_json_body, request, edge.settings.body_limit_bytes, edge.settings.body_idle_seconds)
-        return respond(await submit(edge, workspace_id, await read(place.hold), place, wait))
+        return respond(await submit(edge, workspace_id, await read(place.hold), place, asked))
+
+
+async def start(edge: Edge, request: Request) -> Response:
+    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    with edge.admission.enter() as place:
+        body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
+        return respond(await start_calling(edge, workspace_id, body))
+
+
+async def status(edge: Edge, request: Request) -> Response:
+    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    with edge.admission.enter() as place:
+        limit, idle = edge.settings.body_limit_bytes, edge.settings.body_idle_seconds
+        body = await read_json_body(request, limit, idle, place.hold)
+        return respond(await report_statuses(edge, workspace_id, body))
 
 
 async def create_batch(edge: Edge, request: Request) -> Response:
     workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
     with edge.admission.enter() as place:
         body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
-        batch = await _new_batch(edge, workspace_id, body)
+        batch = await checked_batch(edge, workspace_id, batches.read_object(body), new_id())
         await edge.bus.require()
-        message = Message(TopicName.REGISTRY, encode(batch), registry_key(batch).encode())
-        if not await published(edge.bus.begin([message]), edge.settings.wait_seconds):
-            raise refused(HttpCode.INTERNAL, "Kafka failed in the middle: the batch may or may not exist")
-    await _read_back(edge, batch)
+        await create(edge, batch)
     return respond(success("Batch created successfully", batch.batch_id, 201))
 
 
-async def _new_batch(edge: Edge, workspace_id: str, body: bytes) -> Batch:
-    fields = batches.read_object(body)
-    checked = batches.check(fields, edge.known_timezone)
-    unknown = await edge.access.unknown_numbers(workspace_id, batches.phone_ids_of(fields))
-    errors = [*(checked if isinstance(checked, list) else []), *batches.unknown_numbers(unknown)]
-    if isinstance(checked, list) or errors:
-        raise RefusedError(*errors)
-    return batches.batch_of(checked, new_id(), workspace_id, edge.now_ms())
-
-
-async def _read_back(edge: Edge, batch: Batch) -> None:
-    """Wait until this process knows the batch. If Kafka fails just now it is durable all the same, and known later."""
-    try:
-        await edge.access.catch_up()
-    except RefusedError:
-        log.warning("batch_not_read_back", batch_id=batch.batch_id)
+async def upload_table(edge: Edge, request: Request) -> Response:
+    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    wait = wait_of(request.headers.getlist("prefer"), edge.settings.wait_seconds)
+    asked = Asked(wait, key_of(request.headers.getlist("idempotency-key")))
+    limit, idle = edge.settings.upload_limit_bytes, edge.settings.body_idle_seconds
+    with edge.admission.enter() as place:
+        async with read_form(request, limit, idle, place.hold) as form:
+            return respond(await upload(edge, workspace_id, form, place, asked))
 
 
 async def batch_details(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
-    number, limit = page_of(request.query_params)
-    batch = await edge.access.batch(request.path_params["id"])
-    if batch is None or batch.workspace_id != workspace_id:
-        raise refused(HttpCode.BATCH_NOT_FOUND)
-    found = await _stored(edge, edge.store.contacts(batch.batch_id, number, limit))
-    return respond(success("Batch details", details(batch, found, number, limit)))
+    return respond(await read_batch(edge, request))
+
+
+async def batch_list(edge: Edge, request: Request) -> Response:
+    return respond(await list_batches(edge, request))
 
 
 async def submission(edge: Edge, request: Request) -> Response:
@@ -132,21 +133,13 @@ async def submission(edge: Edge, request: Request) -> Response:
 
 async def _report(edge: Edge, submission_id: str) -> Report | None:
     """Return what the store knows, together with what a request that waits just now knows."""
-    stored = await _stored(edge, edge.store.submission(submission_id))
+    stored = await from_store(edge, edge.store.submission(submission_id))
     waiting = edge.receipts.reports.find(submission_id)
     if waiting is not None:
         waiting.add_stored(stored or NOTHING_STORED)
+    if waiting is not None and not waiting.other_body:
         return waiting.report
     return report_of(stored or NOTHING_STORED, edge.receipts.reports.recent(submission_id))
-
-
-async def _stored(edge: Edge, asked: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(edge.settings.store_seconds):
-            return await asked
-    except (TryAgainError, TimeoutError) as error:
-        log.warning("store_unavailable", error=type(error).__name__)
-        raise refused(HttpCode.STORE_UNAVAILABLE, headers=edge.retry_later) from error
 
 
 async def healthz(_edge: Edge, _request: Request) -> Response:

@@ -19,6 +19,12 @@ class EdgeSettings(BaseModel):
     body_limit_bytes: int = Field(
         default=32 * MIB, ge=1024, le=32 * MIB, description="longest body of addCallsToBatch, after inflating"
     )
+    upload_limit_bytes: int = Field(
+        default=64 * MIB, ge=1024, le=256 * MIB, description="longest form of upload, after inflating"
+    )
+    uploads_read: int = Field(
+        default=2, ge=1, le=64, description="uploaded tables that are read at a time; others wait for their turn"
+    )
     body_idle_seconds: float = Field(
         default=30.0, gt=0, le=600, description="longest pause between two pieces of a body"
     )
@@ -39,6 +45,12 @@ class EdgeSettings(BaseModel):
         default=1.0, ge=0, le=60, description="Kafka is asked for a sign of life if the last publish is older than this"
     )
     store_seconds: float = Field(default=10.0, gt=0, le=300, description="longest wait for the store; beyond: 503")
+    publish_again_seconds: float = Field(
+        default=120.0,
+        ge=40,
+        le=86_400,
+        description="a repeat (Idempotency-Key) of what is incomplete so long after its publishing is published again",
+    )
     check_seconds: float = Field(default=2.5, gt=0, le=60, description="longest wait for one check of /readyz")
     drain_seconds: float = Field(
         default=5.0, ge=0, le=600, description="at stop: how long waiting requests may go on before they get 202"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -14,12 +15,13 @@ from ingest_api.answers import answer_of, pending
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, refused
 from ingest_api.headers import Wait
+from ingest_api.idempotency import Identity, claimed, first_report, identity_of, other_body
 from ingest_api.off_loop import THREAD_RECORDS, off_loop
 from ingest_api.publish import published
+from ingest_api.report import Report
 from ingest_api.slicing import slices
-from ingest_api.waiting import Waiting, wait_for_report
+from ingest_api.waiting import WaitingReports, wait_for_report
 from schemas.codecs import encode
-from schemas.identity import new_submission_id
 from schemas.messages import Headers, Message
 from schemas.outcomes import Code, FieldError, HttpCode
 from schemas.records import SubmissionAccepted
@@ -32,47 +34,89 @@ THREAD_BYTES: Final = 1_000_000
 """A body longer than this is taken apart in a thread."""
 
 
-async def submit(edge: Edge, workspace_id: str, body: bytes, place: Place, wait: Wait) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request's headers ask for: how long its answer may wait, and its Idempotency-Key."""
+
+    wait: Wait
+    key: str | None = None
+
+
+async def submit(edge: Edge, workspace_id: str, body: bytes, place: Place, asked: Asked) -> Answer:
     """Return the answer to a body. Until it is published every refusal leaves no trace."""
-    began = asyncio.get_running_loop().time()
+    until = asyncio.get_running_loop().time() + asked.wait.seconds
     large = len(body) > THREAD_BYTES
     batch_id, records = _checked(await off_loop(large, partial(parse_body, body)))
+    identity = await off_loop(large, partial(identity_of, workspace_id, asked.key, body))
     del body
-    await edge.access.sendable(workspace_id, batch_id)
-    await edge.bus.require()
-    accepted = SubmissionAccepted(
-        submission_id=new_submission_id(),
-        workspace_id=workspace_id,
-        batch_id=batch_id,
-        total=len(records),
-        accepted_at=edge.now_ms(),
-    )
-    partition = edge.receipts.choose_partition()
-    messages = await off_loop(large, partial(messages_of, accepted, records, partition))
-    del records
-    with edge.receipts.reports.expect(accepted, partition) as waiting:
-        publishing = edge.bus.begin(messages, then=place.keep_bytes().release)
-        del messages
-        return await _answer(edge, waiting, publishing, began, wait)
+    with claimed(edge.receipts.reports, identity):
+        report = await first_report(edge, identity)
+        if report is None:
+            await edge.access.sendable(workspace_id, batch_id)
+            await edge.bus.require()
+            accepted = accepted_of(edge, identity, workspace_id, batch_id, len(records))
+            report = await deliver(edge, accepted, records, place, until)
+    if report is None:
+        return pending(identity.submission_id, {})
+    return await _answer(report, asked.wait)
 
 
-async def _answer(edge: Edge, waiting: Waiting, publishing: asyncio.Task[None], began: float, wait: Wait) -> Answer:
-    accepted = waiting.report.accepted
-    if not await published(publishing, edge.settings.wait_seconds):
-        return pending(accepted.submission_id, {})
-    left = began + wait.seconds - asyncio.get_running_loop().time()
-    await wait_for_report(waiting, left, edge.receipts, edge.store)
-    answer = await off_loop(accepted.total > THREAD_RECORDS, partial(answer_of, waiting.report, wait.applied))
+async def _answer(report: Report, wait: Wait) -> Answer:
+    answer = await off_loop(report.total > THREAD_RECORDS, partial(answer_of, report, wait.applied))
     log.info(
         "submission_answered",
-        submission_id=accepted.submission_id,
-        batch_id=accepted.batch_id,
-        total=accepted.total,
-        added=waiting.report.added,
-        failed=waiting.report.failed,
+        submission_id=report.accepted.submission_id,
+        batch_id=report.accepted.batch_id,
+        total=report.total,
+        added=report.added,
+        failed=report.failed,
         status=answer.status,
     )
     return answer
+
+
+def accepted_of(edge: Edge, identity: Identity, workspace_id: str, batch_id: str, total: int) -> SubmissionAccepted:
+    """Return what is announced of a submission accepted now."""
+    return SubmissionAccepted(
+        submission_id=identity.submission_id,
+        workspace_id=workspace_id,
+        batch_id=batch_id,
+        total=total,
+        accepted_at=edge.now_ms(),
+        body_hash=identity.body_hash,
+    )
+
+
+async def deliver(
+    edge: Edge, accepted: SubmissionAccepted, records: list[bytes], place: Place, until: float
+) -> Report | None:
+    """Publish a submission and wait for its report, to the loop's time `until`. `records` is emptied.
+
+    Return the report, complete or not; None if it cannot be known whether Kafka has all of it. Refuse (422) what lost
+    against another body with the same Idempotency-Key, of which nothing is stored.
+    """
+    reports = edge.receipts.reports
+    partition = edge.receipts.choose_partition()
+    large = len(records) > THREAD_RECORDS or sum(map(len, records)) > THREAD_BYTES
+    messages = await off_loop(large, partial(messages_of, accepted, records, partition))
+    records.clear()  # whoever waits for a report holds no bytes of its records
+    with reports.expect(accepted, partition) as waiting:
+        publishing = edge.bus.begin(messages, then=place.keep_bytes().release)
+        publishing.add_done_callback(partial(doubt_unless_done, reports, accepted.submission_id))
+        del messages
+        if not await published(publishing, edge.settings.wait_seconds):
+            return None
+        left = until - asyncio.get_running_loop().time()
+        await wait_for_report(waiting, left, edge.receipts, edge.store)
+        if waiting.other_body:
+            raise other_body()
+        return waiting.report
+
+
+def doubt_unless_done(reports: WaitingReports, submission_id: str, publishing: asyncio.Task[None]) -> None:
+    """Remember that nobody knows which part of a submission Kafka has, if publishing it failed."""
+    if publishing.cancelled() or publishing.exception() is not None:
+        reports.doubt(submission_id)
 
 
 def _checked(parsed: SubmissionBody | FieldError) -> tuple[str, list[bytes]]:
@@ -87,24 +131,38 @@ def _checked(parsed: SubmissionBody | FieldError) -> tuple[str, list[bytes]]:
 
 def messages_of(accepted: SubmissionAccepted, records: Sequence[bytes], partition: int | None) -> list[Message]:
     """Return everything that is published for a submission: that it was accepted, and its records."""
-    announcement = Message(TopicName.RECEIPTS, encode(accepted), accepted.submission_id.encode(), partition=partition)
-    raw = [
+    return [announcement(accepted, partition), *raw_messages(accepted, records, partition)]
+
+
+def announcement(accepted: SubmissionAccepted, partition: int | None) -> Message:
+    """Return the message that says that a submission was accepted."""
+    return Message(TopicName.RECEIPTS, encode(accepted), accepted.submission_id.encode(), partition=partition)
+
+
+def raw_messages(
+    accepted: SubmissionAccepted, records: Sequence[bytes], partition: int | None, first_index: int = 0
+) -> list[Message]:
+    """Return the messages of a run of a submission's records, which begins with a chunk at `first_index`."""
+    return [
         Message(
             TopicName.RAW,
             piece.value,
             accepted.batch_id.encode(),
-            headers=_headers(accepted, piece.first_index, partition),
+            headers=_headers(accepted, first_index + piece.first_index, partition),
         )
         for piece in slices(accepted.batch_id, records)
     ]
-    return [announcement, *raw]
 
 
 def _headers(accepted: SubmissionAccepted, first_index: int, partition: int | None) -> Headers:
-    headers = (
+    headers: Headers = (
         ("submission-id", accepted.submission_id.encode()),
         ("first-index", str(first_index).encode()),
         ("total", str(accepted.total).encode()),
         ("workspace-id", accepted.workspace_id.encode()),
     )
-    return headers if partition is None else (*headers, ("report-partition", str(partition).encode()))
+    if partition is not None:
+        headers = (*headers, ("report-partition", str(partition).encode()))
+    if accepted.body_hash is not None:
+        headers = (*headers, ("body-hash", accepted.body_hash.encode()))
+    return headers

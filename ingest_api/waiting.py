@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from ingest_api.report import Report
 from schemas import dead_letters
 from schemas.codecs import UndecodableError, decode_any
-from schemas.messages import TryAgainError, header, int_header
+from schemas.messages import TryAgainError, header, int_header, text_header
 from schemas.records import Receipt, SubmissionAccepted
 from schemas.stores import Failure, Store, StoredSubmission
 
@@ -22,6 +22,9 @@ RECENT: Final = 10_000
 """Submissions remembered after their request, so that their report exists before the store has heard of them."""
 
 ASK_STORE_SECONDS: Final = 0.5
+FIRST_ASK_SECONDS: Final = 1.0
+"""A request with an Idempotency-Key asks the store after this long, then at doubling pauses: the receipts of another
+request with the same key go to the process that read that one."""
 
 RawHeaders = Sequence[tuple[str, bytes | None]]
 
@@ -29,32 +32,52 @@ RawHeaders = Sequence[tuple[str, bytes | None]]
 class Waiting:
     """One request's report. `partition` is where its answers were asked to go; None: to no place of this process."""
 
-    __slots__ = ("changed", "partition", "report")
+    __slots__ = ("changed", "other_body", "partition", "report")
 
     def __init__(self, report: Report, partition: int | None) -> None:
         self.report = report
         self.partition = partition
+        self.other_body = False
+        """Whether the same Idempotency-Key has been stored with another body: nothing of this request will be."""
         self.changed = asyncio.Event()
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self.report.complete or self.other_body
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        """Take one slice's receipt."""
+        self.other_body |= self._is_other(receipt)
+        self.report.add_receipt(receipt)
+        self.tell()
 
     def add_stored(self, stored: StoredSubmission) -> None:
         """Take what the store knows."""
+        self.other_body |= any(map(self._is_other, stored.receipts))
         self.report.add_stored(stored)
         self.tell()
 
     def tell(self) -> None:
-        """Wake who waits, if the report is complete."""
-        if self.report.complete:
+        """Wake who waits, if there is nothing more to wait for."""
+        if self.settled:
             self.changed.set()
+
+    def _is_other(self, receipt: Receipt) -> bool:
+        return receipt.body_hash not in (None, self.report.accepted.body_hash)
 
 
 class WaitingReports:
     """All reports that are waited for in this process."""
 
-    __slots__ = ("_by_key", "_recent", "stopping")
+    __slots__ = ("_by_key", "_doubtful", "_recent", "claimed", "stopping")
 
     def __init__(self) -> None:
         self._by_key: dict[bytes, Waiting] = {}
         self._recent: OrderedDict[str, SubmissionAccepted] = OrderedDict()
+        self._doubtful: set[str] = set()
+        self.claimed: set[str] = set()
+        """Submissions whose request is being worked on in this process, from before it is published."""
         self.stopping = False
 
     @contextmanager
@@ -62,9 +85,7 @@ class WaitingReports:
         """Keep a report of the submission up to date while in the `with`."""
         key = accepted.submission_id.encode()
         waiting = self._by_key[key] = Waiting(Report(accepted), partition)
-        self._recent[accepted.submission_id] = accepted
-        if len(self._recent) > RECENT:
-            self._recent.popitem(last=False)
+        self._remember(accepted)
         try:
             yield waiting
         finally:
@@ -78,9 +99,22 @@ class WaitingReports:
         """Return what this process published lately under this id."""
         return self._recent.get(submission_id)
 
-    def forget(self, submission_id: str) -> None:
-        """Forget a submission of which nothing was published."""
-        self._recent.pop(submission_id, None)
+    def doubt(self, submission_id: str) -> None:
+        """Remember that publishing this submission failed, so that nobody knows which part of it Kafka has."""
+        if submission_id in self._recent:
+            self._doubtful.add(submission_id)
+
+    def doubtful(self, submission_id: str) -> bool:
+        """Return whether publishing this submission failed here, the last time that it was tried."""
+        return submission_id in self._doubtful
+
+    def _remember(self, accepted: SubmissionAccepted) -> None:
+        self._doubtful.discard(accepted.submission_id)
+        self._recent.pop(accepted.submission_id, None)
+        self._recent[accepted.submission_id] = accepted
+        if len(self._recent) > RECENT:
+            oldest, _ = self._recent.popitem(last=False)
+            self._doubtful.discard(oldest)
 
     def partitions(self) -> frozenset[int]:
         """Return the partitions that answers are waited for on."""
@@ -102,8 +136,7 @@ class WaitingReports:
         except UndecodableError:
             return
         if isinstance(record, Receipt):
-            waiting.report.add_receipt(record)
-            waiting.tell()
+            waiting.add_receipt(record)
 
     def take_dead_letter(self, key: bytes | None, value: bytes | None, headers: RawHeaders) -> None:
         """Take a message of `calls.dead-letter`; what dialfeed did not write is passed over."""
@@ -111,6 +144,8 @@ class WaitingReports:
         index = int_header(headers, "record-index")
         if waiting is None or index is None or header(headers, "dlq.version") != dead_letters.VERSION:
             return
+        if text_header(headers, "body-hash") not in (None, waiting.report.accepted.body_hash):
+            return  # of another body with the same Idempotency-Key
         if waiting.report.add_failed(index):
             letter = dead_letters.from_message(value, headers)
             if letter is not None:
@@ -140,16 +175,20 @@ class ReceiptSource(Protocol):
 
 
 async def wait_for_report(waiting: Waiting, seconds: float, receipts: ReceiptSource, store: Store) -> None:
-    """Return when the report is complete, the time is over, or the process stops.
+    """Return when there is nothing more to wait for, the time is over, or the process stops.
 
     While its partition is not read here (moved to another process, or none to be had) the store is asked instead.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    while not waiting.report.complete and not receipts.reports.stopping and (left := deadline - loop.time()) > 0:
+    began = loop.time()
+    deadline = began + seconds
+    ask_after = FIRST_ASK_SECONDS if waiting.report.accepted.body_hash else float("inf")
+    while not waiting.settled and not receipts.reports.stopping and (left := deadline - loop.time()) > 0:
         if await _changed(waiting, min(left, ASK_STORE_SECONDS)):
             return
-        if waiting.partition is None or not receipts.reads(waiting.partition):
+        due = loop.time() - began >= ask_after
+        if due or waiting.partition is None or not receipts.reads(waiting.partition):
+            ask_after *= 2 if due else 1
             await _ask(waiting, store, deadline)
 
 

@@ -25,6 +25,7 @@ WIRE_RECORDS: Final[tuple[type[records.Record], ...]] = (
     records.PhoneLogChunk,
     records.Receipt,
     records.SubmissionAccepted,
+    records.DialerCommand,
     records.Workspace,
     records.ApiKey,
     records.Agent,

@@ -12,9 +12,10 @@ from typing import Final
 
 import msgspec
 
+from schemas.identity import record_id
 from schemas.messages import Headers, Message, header, int_header, text_header
 from schemas.outcomes import RECORD_CODES, Code, FieldError, Rejected
-from schemas.records import Slice, chunk_number
+from schemas.records import Origins, Slice, chunk_number
 from schemas.topics import TopicName
 
 VERSION: Final = b"1"
@@ -44,12 +45,15 @@ class DeadLetter:
     replay_id: str | None = None
     app_version: str = ""
     report_partition: int | None = None
+    body_hash: str | None = None
 
 
 def dead_letter(
     record: bytes | None, rejected: Rejected, origin: Slice, record_index: int, failed_at: int, app_version: str
 ) -> DeadLetter:
-    """Return the first dead letter of a record of `origin`."""
+    """Return the first dead letter of a record of `origin`; of a gathered one it names the record's own message."""
+    if origin.origins is not None:
+        origin, record_index = _alone(origin, origin.origins, record_index - origin.first_index), 0
     return DeadLetter(
         record=record,
         errors=rejected.errors,
@@ -66,6 +70,21 @@ def dead_letter(
         failed_at=failed_at,
         app_version=app_version,
         report_partition=origin.report_partition,
+        body_hash=origin.body_hash,
+    )
+
+
+def _alone(gathered: Slice, origins: Origins, place: int) -> Slice:
+    partition, offset = origins.partition[place], origins.offset[place]
+    return Slice(
+        submission_id=record_id(partition, offset),
+        batch_id=gathered.batch_id,
+        first_index=0,
+        total=1,
+        accepted_at=origins.accepted_at[place],
+        source_topic=gathered.source_topic,
+        source_partition=partition,
+        source_offset=offset,
     )
 
 
@@ -110,6 +129,7 @@ def _headers(letter: DeadLetter) -> Headers:
         ("dlq.app-version", letter.app_version.encode()),
         ("batch-id", letter.batch_id.encode() if letter.batch_id else None),
         ("submission-id", letter.submission_id.encode()),
+        ("body-hash", letter.body_hash.encode() if letter.body_hash else None),
         ("chunk-num", str(chunk_number(letter.record_index)).encode()),
         ("record-index", str(letter.record_index).encode()),
         ("__connect.errors.topic", letter.source_topic.encode()),
@@ -184,6 +204,7 @@ def from_message(value: bytes | None, headers: Sequence[tuple[str, bytes | None]
         failed_at=int_header(headers, "dlq.failed-at", MAX_TIMESTAMP) or 0,
         replay_id=text_header(headers, "dlq.replay-id"),
         app_version=text_header(headers, "dlq.app-version") or "",
+        body_hash=text_header(headers, "body-hash"),
     )
 
 

@@ -23,6 +23,10 @@ def call_ids(batch_id: str, contacts: Iterable[tuple[str, int]]) -> list[bytes]:
 def _call_id(batch: hashlib.blake2b, number: str, entry: int) -> bytes:
     hashed = batch.copy()
     hashed.update(b"%s\0%d" % (number.encode(), entry))
+    return _uuid8(hashed)
+
+
+def _uuid8(hashed: hashlib.blake2b) -> bytes:
     digest = bytearray(hashed.digest())
     digest[6] = digest[6] & 0x0F | 0x80
     digest[8] = digest[8] & 0x3F | 0x80
@@ -43,9 +47,20 @@ def new_submission_id() -> str:
     return str(uuid.uuid4())
 
 
+def keyed_submission_id(workspace_id: str, idempotency_key: str) -> str:
+    """Return the submission id of every request of a workspace with this Idempotency-Key."""
+    named = hashlib.blake2b(f"{workspace_id}\0{idempotency_key}".encode(), digest_size=16, person=b"dialfeed submit")
+    return str(uuid.UUID(bytes=_uuid8(named)))
+
+
 def submission_id_of(topic: str, partition: int, offset: int) -> str:
     """Return the submission id of a direct producer's message that brings none."""
     return str(uuid.uuid5(_SUBMISSIONS, f"{topic}/{partition}/{offset}"))
+
+
+def record_id(partition: int, offset: int) -> str:
+    """Return the submission id of a bare record: its producer knows partition and offset, and so can ask for it."""
+    return f"calls.records:{partition}:{offset}"
 
 
 def valid_submission_id(text: str | None) -> str | None:

@@ -37,11 +37,15 @@ class Code(StrEnum):
     FORMAT = "format"
     UNDECODABLE = "undecodable"
     EMPTY_VALUE = "empty_value"
+    STATUS_UNKNOWN = "status_unknown"
+    CALL_UNKNOWN = "call_unknown"
     BATCH_MISSING = "batch_missing"
     BATCH_UNKNOWN = "batch_unknown"
     AGENT_UNKNOWN = "agent_unknown"
     SCHEMA_UNUSABLE = "schema_unusable"
     SINK_REJECTED = "sink_rejected"
+    DUPLICATE = "duplicate"
+    ROW_UNREADABLE = "row_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,12 @@ RECORD_CODES: Final[dict[Code, CodeMeaning]] = {
     ),
     Code.UNDECODABLE: CodeMeaning(FailureClass.DATA, "the bytes are not JSON", "send JSON as UTF-8"),
     Code.EMPTY_VALUE: CodeMeaning(FailureClass.DATA, "the message or its list of records is empty", "send records"),
+    Code.STATUS_UNKNOWN: CodeMeaning(
+        FailureClass.DATA, "a status event names no known status", "send one of the documented statuses"
+    ),
+    Code.CALL_UNKNOWN: CodeMeaning(
+        FailureClass.DATA, "a status event names no known call", "send the callId that batch-details shows"
+    ),
     Code.BATCH_MISSING: CodeMeaning(
         FailureClass.DATA, "no batch id in the body, the header batch-id or the key", "name the batch"
     ),
@@ -100,6 +110,12 @@ RECORD_CODES: Final[dict[Code, CodeMeaning]] = {
     ),
     Code.SINK_REJECTED: CodeMeaning(
         FailureClass.SINK, "ClickHouse refuses exactly this row", "look at the row's values, or tell the operator"
+    ),
+    Code.DUPLICATE: CodeMeaning(
+        FailureClass.DATA, "an earlier row of the uploaded table has the same number", "remove one of the two rows"
+    ),
+    Code.ROW_UNREADABLE: CodeMeaning(
+        FailureClass.DATA, "a row of an uploaded table cannot be read as its header says", "correct the row"
     ),
 }
 
@@ -119,6 +135,10 @@ class HttpCode(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BODY_TOO_LARGE = "body_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    IDEMPOTENCY_IN_PROGRESS = "idempotency_in_progress"
+    IDEMPOTENCY_BODY_DIFFERS = "idempotency_body_differs"
+    INVALID_ROWS = "invalid_rows"
+    CONFLICT = "conflict"
     OVERLOADED = "overloaded"
     BUS_UNAVAILABLE = "bus_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"
@@ -138,6 +158,10 @@ HTTP_CODES: Final[dict[HttpCode, tuple[int, str]]] = {
     HttpCode.METHOD_NOT_ALLOWED: (405, "the route does not answer this method; `Allow` names those it does"),
     HttpCode.BODY_TOO_LARGE: (413, "the body is over the limit, which the answer names"),
     HttpCode.UNSUPPORTED_MEDIA_TYPE: (415, "the content type or encoding is not read here"),
+    HttpCode.IDEMPOTENCY_IN_PROGRESS: (409, "the first request with this Idempotency-Key is still being worked on"),
+    HttpCode.IDEMPOTENCY_BODY_DIFFERS: (422, "this Idempotency-Key came with another body before"),
+    HttpCode.INVALID_ROWS: (422, "rows of the file are invalid and `type` is not true; nothing was stored"),
+    HttpCode.CONFLICT: (409, "what is there already does not allow it"),
     HttpCode.OVERLOADED: (429, "too many requests wait already; nothing was published"),
     HttpCode.BUS_UNAVAILABLE: (503, "Kafka does not answer; nothing was published"),
     HttpCode.STORE_UNAVAILABLE: (503, "ClickHouse does not answer; the question can be asked again"),

@@ -17,8 +17,20 @@ class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Base of everything with an `.avsc` file; Avro names are the camelCase of the attribute names."""
 
 
+class Origins(Record, frozen=True, kw_only=True):
+    """Where each record of a gathered slice comes from, a column each: a message of `calls.records` of its own."""
+
+    partition: list[int]
+    offset: list[int]
+    accepted_at: list[int]
+
+
 class Slice(Record, frozen=True, kw_only=True):
-    """Where a run of consecutive records comes from: what `Chunk` and `PhoneLogChunk` share."""
+    """Where a run of consecutive records comes from: what `Chunk` and `PhoneLogChunk` share.
+
+    With `origins` the slice was gathered from bare records. Each is a submission of its own (`identity.record_id`,
+    index 0, total 1); the other fields are then those of the first record, and indices count in the slice.
+    """
 
     submission_id: str
     batch_id: str | None
@@ -29,6 +41,8 @@ class Slice(Record, frozen=True, kw_only=True):
     source_partition: int
     source_offset: int
     report_partition: int | None = None
+    body_hash: str | None = None
+    origins: Origins | None = None
 
 
 class Chunk(Slice, frozen=True, kw_only=True):
@@ -62,6 +76,7 @@ class Receipt(Record, frozen=True, kw_only=True):
     failed: int
     accepted_at: int
     call_ids: bytes
+    body_hash: str | None = None
 
 
 class SubmissionAccepted(Record, frozen=True, kw_only=True):
@@ -70,6 +85,17 @@ class SubmissionAccepted(Record, frozen=True, kw_only=True):
     batch_id: str
     total: int
     accepted_at: int
+    body_hash: str | None = None
+
+
+class DialerCommand(Record, frozen=True, kw_only=True):
+    command: str
+    request_id: str
+    workspace_id: str
+    batch_id: str
+    requested_at: int
+    reason: str
+    pending: int
 
 
 class Workspace(Record, frozen=True, kw_only=True):

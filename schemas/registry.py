@@ -6,13 +6,16 @@ A fold over the compacted topic `calls.registry`. Pure: whoever reads the topic 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from schemas.codecs import encode
 from schemas.identity import hash_api_key
 from schemas.messages import Message
 from schemas.records import Agent, ApiKey, Batch, CallingNumber, RegistryRecord, Workspace
 from schemas.topics import TopicName
+
+ADMINISTRATION: Final = ""
+"""Stands where a key names its workspace: it opens the administration, and no workspace."""
 
 
 def registry_key(record: RegistryRecord) -> str:
@@ -66,6 +69,13 @@ class Registry:
 
         Looked up by its SHA-256: how long that takes says nothing about the key.
         """
+        return self._opened_by(api_key) or None
+
+    def is_admin_key(self, api_key: str) -> bool:
+        """Return whether an API key opens the administration."""
+        return self._opened_by(api_key) == ADMINISTRATION
+
+    def _opened_by(self, api_key: str) -> str | None:
         key = self._key_by_hash.get(hash_api_key(api_key))
         return key.workspace_id if key is not None and key.revoked_at is None else None
 

@@ -44,6 +44,9 @@ class PhoneLogEntry:
     entry: int
     status: str
     created_at: int
+    call_duration: float | None = None
+    recording_url: str | None = None
+    transcript: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,50 @@ class ContactPage:
     contacts: Sequence[Contact]
 
 
+@dataclass(frozen=True, slots=True)
+class ContactQuery:
+    """Which contacts of a batch, in which order.
+
+    `filters` are (name, wanted JSON value): `callStatus` of the newest entry, or a variable. `sort_by` is a fixed
+    field (`phoneNumber`, `createdAt`, `timezone`, `callStatus`) or a variable. `search` is a literal substring of
+    number and variables.
+    `after` is a phone number: only greater ones, in number order, so that paging is stable while calls leave pending.
+    """
+
+    batch_id: str
+    page: int = 1
+    limit: int = 10
+    filters: tuple[tuple[str, Any], ...] = ()
+    sort_by: str = "phoneNumber"
+    descending: bool = False
+    search: str = ""
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlace:
+    """Where a callId belongs."""
+
+    workspace_id: str
+    batch_id: str
+    phone_number: str
+    entry: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """How far a batch is: entries, those that left pending, those completed; the last change, ms since the epoch.
+
+    `finished` are those in any final status, completed or not.
+    """
+
+    total_calls: int
+    picked: int
+    completed: int
+    updated_at: int
+    finished: int = 0
+
+
 class Store(Protocol):
     """What is stored, to be asked from any process. Every method raises TryAgainError while it cannot be known."""
 
@@ -73,8 +120,16 @@ class Store(Protocol):
         """Return what is known of a submission, or None."""
         ...
 
-    async def contacts(self, batch_id: str, page: int, limit: int) -> ContactPage:
-        """Return a page (from 1) of a batch's contacts, by phone number."""
+    async def contacts(self, query: ContactQuery) -> ContactPage:
+        """Return a page (from 1) of a batch's contacts."""
+        ...
+
+    async def batch_counts(self, batch_ids: Sequence[str]) -> dict[str, BatchCounts]:
+        """Return the counts of each batch that has entries."""
+        ...
+
+    async def calls(self, call_ids: Sequence[str]) -> dict[str, CallPlace]:
+        """Return where each known callId (canonical UUID text) belongs."""
         ...
 
     async def writable(self) -> None:

@@ -25,6 +25,9 @@ class TopicName(StrEnum):
     DEAD_LETTER = "calls.dead-letter"
     RECEIPTS = "calls.receipts"
     REGISTRY = "calls.registry"
+    RECORDS = "calls.records"
+    STATUS = "calls.status"
+    DIALER = "calls.dialer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,9 @@ RAW_PARTITIONS: Final = 8
 REPORT_PARTITIONS: Final = 8
 """Receipts and dead letters have the same number, so that one process reads all of a submission's answers."""
 
+BATCH_PARTITIONS: Final = 8
+"""Cleaned chunks and statuses have the same number, so that one process has both of a batch."""
+
 
 def _kept(days: int) -> dict[str, str]:
     return {"retention.ms": str(days * _DAY_MS)}
@@ -47,8 +53,11 @@ def _kept(days: int) -> dict[str, str]:
 
 TOPICS: Final[tuple[Topic, ...]] = (
     Topic(TopicName.RAW, RAW_PARTITIONS, {"message.timestamp.type": "LogAppendTime", **_LARGE, **_kept(7)}),
+    Topic(TopicName.RECORDS, 8, {"message.timestamp.type": "LogAppendTime", **_LARGE, **_kept(7)}),
     Topic(TopicName.CHUNKS, 8, {**_LARGE, **_kept(3)}),
-    Topic(TopicName.PHONE_LOG, 8, {**_LARGE, **_kept(14)}),
+    Topic(TopicName.PHONE_LOG, BATCH_PARTITIONS, {**_LARGE, **_kept(14)}),
+    Topic(TopicName.STATUS, BATCH_PARTITIONS, {"message.timestamp.type": "LogAppendTime", **_kept(14)}),
+    Topic(TopicName.DIALER, 4, _kept(7)),
     Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}),
     Topic(TopicName.RECEIPTS, REPORT_PARTITIONS, _kept(7)),
     Topic(TopicName.REGISTRY, 1, {"cleanup.policy": "compact"}),

@@ -21,11 +21,15 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingErr
 from urllib3.exceptions import HTTPError
 
 from schemas.messages import MustStopError, TryAgainError, WorldError
-from schemas.stores import ContactPage, StoredSubmission
+from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, StoredSubmission
 from sinks import migrate, stored
 from sinks.clickhouse_url import Folder, Server, parse
 from sinks.errors import RowsRefusedError, code_of, is_unknown, translated
+from sinks.query import Query
 from sinks.rows import Insert
+from sinks.sessions import Session
+from sinks.stored_contacts import read_contacts
+from sinks.stored_counts import Counts
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -71,6 +75,7 @@ class ClickHouse:
     def __init__(self, where: Server | Folder, *, writer: _Lane, readers: _Lane, probe: _Lane) -> None:
         self._where = where
         self._writer, self._readers, self._probe = writer, readers, probe
+        self._counts = Counts()
         self._last_failure: WorldError | None = None
 
     def __str__(self) -> str:
@@ -90,11 +95,21 @@ class ClickHouse:
             raise
         self._last_failure = None
 
+    async def consult(self, work: Callable[[Session], T]) -> T:
+        """Let a consumer that writes ask and tell more than rows, in the order of its inserts; raises as they do."""
+        return await self._writer.run(lambda client: work(_ClientSession(client)))
+
     async def submission(self, submission_id: str) -> StoredSubmission | None:
         return await self._ask(self._readers, lambda query: stored.read_submission(query, submission_id))
 
-    async def contacts(self, batch_id: str, page: int, limit: int) -> ContactPage:
-        return await self._ask(self._readers, lambda query: stored.read_contacts(query, batch_id, page, limit))
+    async def contacts(self, query: ContactQuery) -> ContactPage:
+        return await self._ask(self._readers, lambda ask: read_contacts(ask, query, self._counts.contacts))
+
+    async def batch_counts(self, batch_ids: Sequence[str]) -> dict[str, BatchCounts]:
+        return await self._ask(self._readers, lambda ask: self._counts.batches(ask, batch_ids))
+
+    async def calls(self, call_ids: Sequence[str]) -> dict[str, CallPlace]:
+        return await self._ask(self._readers, lambda ask: stored.read_calls(ask, call_ids))
 
     async def writable(self) -> None:
         """Return if ClickHouse answers, takes writes, and took this process's last one; raise TryAgainError."""
@@ -107,19 +122,40 @@ class ClickHouse:
         await asyncio.gather(self._writer.close(), self._readers.close(), self._probe.close())
 
     @staticmethod
-    async def _ask(lane: _Lane, read: Callable[[stored.Query], T]) -> T:
+    async def _ask(lane: _Lane, read: Callable[[Query], T]) -> T:
         try:
             return await lane.run(lambda client: read(_query_of(client)))
         except (MustStopError, RowsRefusedError) as error:
             raise TryAgainError(str(error)) from None
 
 
+class _ClientSession:
+    """A `sinks.sessions.Session`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.query = _query_of(client)
+
+    def packed(self, statement: str, **parameters: str | int) -> bytes:
+        packed: bytes = self._client.raw_query(statement, parameters=parameters, fmt="RowBinary")
+        return packed
+
+    def tell(self, statement: str, **parameters: str | int) -> None:
+        self._client.command(statement, parameters=parameters, settings={"insert_deduplicate": 0})
+
+
 def _write(client: Client, insert: Insert) -> None:
-    settings = {"async_insert": 0, "insert_deduplicate": 1, "insert_deduplication_token": insert.token}
+    """Write rows once: into their table and, each by itself, into the tables that views fill from it."""
+    settings = {
+        "async_insert": 0,
+        "insert_deduplicate": 1,
+        "deduplicate_blocks_in_dependent_materialized_views": 1,
+        "insert_deduplication_token": insert.token,
+    }
     client.raw_insert(insert.table, insert.columns, insert.blocks, settings=settings, fmt="Native")
 
 
-def _query_of(client: Client) -> stored.Query:
+def _query_of(client: Client) -> Query:
     def query(statement: str, **parameters: str | int) -> Sequence[tuple[Any, ...]]:
         rows: Sequence[tuple[Any, ...]] = client.query(
             statement, parameters=parameters, column_formats=_BYTES

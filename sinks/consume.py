@@ -64,7 +64,7 @@ def next_offsets(messages: Iterable[ConsumerRecord]) -> dict[TopicPartition, int
 
 
 class Consuming:
-    """One consumer's way from start to stop. `most_messages` and `most_bytes` bound what is written at once."""
+    """One consumer's way from start to stop."""
 
     def __init__(
         self,
@@ -75,9 +75,16 @@ class Consuming:
         *,
         most_messages: int,
         most_bytes: int,
+        weight_of: Callable[[ConsumerRecord], float] = lambda _: 1.0,
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
+        """Bound what is written at once: messages by their weight, 1 unless said otherwise, and bytes.
+
+        `moved` is called when partitions have moved away and before others are worked on: forget what was read.
+        """
         self._name, self._topics, self._make_consumer, self._write = name, topics, make_consumer, write
-        self._most_messages, self._most_bytes = most_messages, most_bytes
+        self._most_messages, self._most_bytes, self._weight_of = most_messages, most_bytes, weight_of
+        self._moved = moved
         self._step = max(most_messages // 8, 1)  # bytes are counted after each
         self._busy = asyncio.Lock()
         self._interrupted = asyncio.Event()  # the wait for a better world is over: stopping, or partitions move
@@ -144,14 +151,15 @@ class Consuming:
     async def _gather(self, consumer: Consumer) -> list[ConsumerRecord]:
         """Return what waits, up to the bounds; a single message is not kept waiting for more."""
         messages: list[ConsumerRecord] = []
-        size, timeout = 0, IDLE_MS
-        while len(messages) < self._most_messages and size < self._most_bytes:
+        size, weight, timeout = 0, 0.0, IDLE_MS
+        while weight < self._most_messages and size < self._most_bytes:
             taken = await consumer.getmany(timeout_ms=timeout, max_records=self._step)
             new = [message for of_partition in taken.values() for message in of_partition]
             if not new:
                 break
             messages += new
             size += sum(len(message.value or b"") for message in new)
+            weight += sum(map(self._weight_of, new))
             timeout = 0
         return messages
 
@@ -206,6 +214,7 @@ class Consuming:
                 pass
         except TimeoutError:
             log.warning("partitions_move_during_flush", consumer=self._name)
+        self._moved()
 
     def take_up(self) -> None:
         """Go on after partitions have moved."""

@@ -1,7 +1,8 @@
-"""From `calls.phone-log` to ClickHouse: rows, then receipts, then the receipts' messages, then offsets.
+"""From `calls.phone-log` and `calls.status` to ClickHouse, in the manner of a Kafka Connect sink task.
 
-A sink consumer in the manner of a Kafka Connect sink task. Under load it writes what waits, up to 50 chunks, in one
-insert; when idle a single chunk goes at once. Repeated at any point it has the same effect.
+Of each flush first the statuses, then the chunks: rows, the start of the calling service, dead letters of rows that
+ClickHouse refuses, receipts, the receipts' messages, offsets. Under load up to 50 chunks are written in one insert, a
+single chunk goes at once when idle. Repeated from any point it has the same effect.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -18,42 +21,63 @@ from aiokafka import ConsumerRecord
 from schemas import dead_letters
 from schemas.codecs import UndecodableError, decode, encode
 from schemas.kafka_connection import KafkaConnection
-from schemas.messages import Message, MustStopError, Publisher
-from schemas.records import PhoneLogChunk, Receipt
+from schemas.messages import Message, Publisher
+from schemas.records import DialerCommand, PhoneLogChunk, Receipt
 from schemas.topics import TopicName
+from sinks.batch_states import BatchStates
 from sinks.consume import Consumer, Consuming, group_member
-from sinks.errors import RowsRefusedError
-from sinks.refused import RefusedRow, dead_letter_of, halves, sample
+from sinks.entries import LeftTimes
+from sinks.facts import read_left_times, read_receipts, refresh_contacts
+from sinks.load_rows import store
+from sinks.load_statuses import StatusesWritten, StatusLoad
+from sinks.receipts_given import Parted, ReceiptsGiven
+from sinks.refused import RefusedRow, dead_letter_of
 from sinks.report_rows import receipts_insert
-from sinks.rows import PreparedChunk, Tables, is_whole, phone_log_insert, prepare, receipt_of
+from sinks.rows import PreparedChunk, is_whole, prepare, receipts_of
+from sinks.sessions import Store
 
 log = structlog.get_logger(__name__)
 
 GROUP: Final = "load"
 MOST_CHUNKS: Final = 50
+STATUSES_A_CHUNK: Final = 40
+"""A flush takes so many statuses in place of a chunk."""
 MOST_BYTES: Final = 24 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What is known of the partitions at hand without asking ClickHouse again."""
+
+    states: BatchStates = field(default_factory=BatchStates)
+    given: ReceiptsGiven = field(default_factory=ReceiptsGiven)
+
+
 class Load:
-    """The consumer of cleaned chunks. `run` until `stop`; MustStopError from `run` means: end the process."""
+    """The consumer of cleaned chunks and statuses. `run` until `stop`; MustStopError from it means: end the process."""
 
     def __init__(
         self,
         kafka: KafkaConnection,
-        clickhouse: Tables,
+        clickhouse: Store,
         publisher: Publisher,
         *,
         app_version: str,
         make_consumer: Callable[[KafkaConnection, str], Consumer] = group_member,
     ) -> None:
         self._clickhouse, self._publisher, self._app_version = clickhouse, publisher, app_version
+        self._statuses = StatusLoad(clickhouse, app_version)
+        self._status_topic = kafka.topic(TopicName.STATUS)
+        self._memory = _Memory()
         self._consuming = Consuming(
             GROUP,
-            [kafka.topic(TopicName.PHONE_LOG)],
+            [kafka.topic(TopicName.PHONE_LOG), self._status_topic],
             lambda: make_consumer(kafka, GROUP),
             self.write,
             most_messages=MOST_CHUNKS,
             most_bytes=MOST_BYTES,
+            weight_of=lambda message: 1 / STATUSES_A_CHUNK if message.topic == self._status_topic else 1.0,
+            moved=self._forget,
         )
 
     async def run(self) -> None:
@@ -64,63 +88,98 @@ class Load:
         """Let the flush in progress end and be committed; return whether it did in time."""
         return await self._consuming.stop()
 
+    def _forget(self) -> None:
+        self._memory = _Memory()  # a flush still under way keeps the old one, and what it learns is not kept
+
     async def write(self, messages: Sequence[ConsumerRecord]) -> None:
-        """Store the chunks of these messages and tell so; raise TryAgainError or MustStopError."""
-        prepared = await asyncio.to_thread(prepared_chunks, messages)
-        if not prepared:
-            return
-        refused = await self._store(prepared)
+        """Store what these messages hold and tell so; raise TryAgainError or MustStopError."""
+        memory = self._memory
+        statuses = [message for message in messages if message.topic == self._status_topic]
+        chunks = await asyncio.to_thread(chunks_in, [m for m in messages if m.topic != self._status_topic])
+        written = await self._statuses.write(statuses, memory.states)
+        if chunks:
+            await self._write_chunks(chunks, memory)
+        await self._end_statuses(written, memory.states, look_again=bool(chunks))
+
+    async def _end_statuses(self, written: StatusesWritten, states: BatchStates, *, look_again: bool) -> None:
+        """Send what is left of the statuses, last: while ClickHouse is away it is not sent anew with each try."""
+        unknown, to_publish = written.unknown, written.to_publish
+        if unknown and look_again:  # where a sink is built again, call and status may be in one flush
+            again = await self._statuses.write(unknown, states)
+            unknown, to_publish = again.unknown, to_publish + again.to_publish
+        to_publish = to_publish + self._statuses.of_unknown_calls(unknown)
+        if to_publish:
+            await self._publisher.publish(to_publish)
+
+    async def _write_chunks(self, chunks: Sequence[PhoneLogChunk], memory: _Memory) -> None:
+        parted = await self._parted(chunks, memory.given)
+        prepared = await self._prepared(parted.new, memory.states)
+        refused = await store(self._clickhouse, prepared)
+        await self._refresh([call_id for each in prepared for call_id in each.left])
         receipts = _receipts(prepared, refused)
-        await self._clickhouse.insert(receipts_insert(receipts))
+        await self._start_calls(prepared, receipts, memory.given)
         if refused:
             await self._publisher.publish(self._dead_letters(refused))
-        await self._publisher.publish([_receipt_message(*pair) for pair in zip(prepared, receipts, strict=True)])
-        log.info("chunks_stored", chunks=len(prepared), rows=sum(r.added for r in receipts), refused=len(refused))
+        if receipts:
+            await self._clickhouse.insert(receipts_insert(list(chain.from_iterable(receipts))))
+        told = [(each.chunk, of[0]) for each, of in zip(prepared, receipts, strict=True) if each.chunk.origins is None]
+        memory.given.add(receipt for _, receipt in told)
+        told += [(chunk, memory.given.receipt(chunk)) for chunk in parted.again]
+        if told:
+            await self._publisher.publish([_receipt_message(*each) for each in told])
+        memory.given.forget()
+        rows = sum(receipt.added for receipt in chain.from_iterable(receipts))
+        log.info("chunks_stored", chunks=len(prepared), rows=rows, refused=len(refused), again=len(parted.again))
+        if parted.others:
+            log.warning("chunks_of_another_body_passed_over", chunks=parted.others)
 
-    async def _store(self, prepared: Sequence[PreparedChunk]) -> list[RefusedRow]:
-        """Write the rows and return those that ClickHouse refuses for their own sake."""
-        if await self._why_refused(prepared) is None:
-            return []
-        probes = sample(prepared)
-        reasons = [await self._why_refused([probe]) for probe in probes]
-        if probes and None not in reasons:
-            raise MustStopError(f"{reasons[0]}, and every other row too: look for what was changed in table phone_log")
-        return await self._search(prepared)
+    async def _parted(self, chunks: Sequence[PhoneLogChunk], given: ReceiptsGiven) -> Parted:
+        unknown = given.unknown(chunks)
+        if unknown:
+            stored = await self._clickhouse.consult(lambda session: read_receipts(session, unknown))
+            given.learn(chunks, stored)
+        return given.part(chunks)
 
-    async def _search(self, prepared: Sequence[PreparedChunk]) -> list[RefusedRow]:
-        reason = await self._why_refused(prepared)
-        if reason is None:
-            return []
-        if sum(each.rows for each in prepared) == 1:
-            return [RefusedRow(next(each.chunk for each in prepared if each.rows), reason)]
-        left, right = halves(prepared)
-        return [*await self._search(left), *await self._search(right)]
+    async def _prepared(self, chunks: Sequence[PhoneLogChunk], states: BatchStates) -> list[PreparedChunk]:
+        batch_ids = [chunk.batch_id for chunk in chunks if chunk.batch_id is not None and chunk.record_index]
+        unknown = states.unknown(batch_ids)
+        if unknown:
+            states.learn(await self._clickhouse.consult(lambda session: read_left_times(session, unknown)))
+        taken = states.take(batch_ids)
+        return await asyncio.to_thread(prepared_chunks, chunks, taken)
 
-    async def _why_refused(self, prepared: Sequence[PreparedChunk]) -> str | None:
-        insert = phone_log_insert(prepared)
-        if insert is None:
-            return None
-        try:
-            await self._clickhouse.insert(insert)
-        except RowsRefusedError as error:
-            return str(error)
-        return None
+    async def _refresh(self, call_ids: list[str]) -> None:
+        """Have the contacts told of records that were accepted in time for a call that has left pending since."""
+        if call_ids:
+            await self._clickhouse.consult(lambda session: refresh_contacts(session, call_ids))
+
+    async def _start_calls(
+        self, prepared: Sequence[PreparedChunk], receipts: Sequence[Sequence[Receipt]], given: ReceiptsGiven
+    ) -> None:
+        """Start the calling service, once a submission; of gathered records once a batch."""
+        first = {
+            (None if each.chunk.origins else receipt.submission_id, receipt.batch_id): receipt
+            for each, of in zip(prepared[::-1], receipts[::-1], strict=True)
+            for receipt in of[::-1]
+            if receipt.added and not given.has_started(receipt.submission_id, receipt.batch_id)
+        }
+        if first:
+            now = time.time_ns() // 1_000_000
+            await self._publisher.publish([_start(receipt, now) for receipt in first.values()])
+            for submission_id, batch_id in first:
+                if submission_id is not None:
+                    given.start(submission_id, batch_id)
 
     def _dead_letters(self, refused: Sequence[RefusedRow]) -> list[Message]:
         now = time.time_ns() // 1_000_000
         return [dead_letters.to_message(dead_letter_of(row, now, self._app_version)) for row in refused]
 
 
-def prepared_chunks(messages: Sequence[ConsumerRecord]) -> list[PreparedChunk]:
-    """Return the chunks in the messages, ready to be written; a message that is not dialfeed's is passed over."""
-    found: list[PreparedChunk] = []
-    for message in messages:
-        chunk = _chunk_in(message)
-        if chunk is not None:
-            found.append(prepare(chunk))
+def chunks_in(messages: Sequence[ConsumerRecord]) -> list[PhoneLogChunk]:
+    """Return the chunks in the messages; a message that is not dialfeed's is passed over."""
+    found = [chunk for chunk in map(_chunk_in, messages) if chunk is not None]
     if len(found) < len(messages):
-        first = messages[0]
-        log.warning("foreign_messages_skipped", count=len(messages) - len(found), topic=first.topic)
+        log.warning("foreign_messages_skipped", count=len(messages) - len(found), topic=messages[0].topic)
     return found
 
 
@@ -132,17 +191,35 @@ def _chunk_in(message: ConsumerRecord) -> PhoneLogChunk | None:
     return chunk if is_whole(chunk) else None
 
 
-def _receipts(prepared: Sequence[PreparedChunk], refused: Sequence[RefusedRow]) -> list[Receipt]:
+def prepared_chunks(chunks: Sequence[PhoneLogChunk], states: Mapping[str, LeftTimes]) -> list[PreparedChunk]:
+    """Return the chunks ready to be written; `states` has those of their batches."""
+    return [prepare(chunk, states.get(chunk.batch_id or "")) for chunk in chunks]
+
+
+def _receipts(prepared: Sequence[PreparedChunk], refused: Sequence[RefusedRow]) -> list[list[Receipt]]:
     lost: defaultdict[str, set[int]] = defaultdict(set)
     for row in refused:
         lost[row.chunk.submission_id].update(row.chunk.record_index)
-    return [receipt_of(each, lost[each.chunk.submission_id]) for each in prepared]
+    return [receipts_of(each, lost[each.chunk.submission_id]) for each in prepared]
 
 
-def _receipt_message(prepared: PreparedChunk, receipt: Receipt) -> Message:
+def _start(receipt: Receipt, now: int) -> Message:
+    command = DialerCommand(
+        command="start",
+        request_id=receipt.submission_id,
+        workspace_id=receipt.workspace_id,
+        batch_id=receipt.batch_id or "",
+        requested_at=now,
+        reason="submission",
+        pending=-1,
+    )
+    return Message(TopicName.DIALER, encode(command), key=command.batch_id.encode())
+
+
+def _receipt_message(chunk: PhoneLogChunk, receipt: Receipt) -> Message:
     return Message(
         topic=TopicName.RECEIPTS,
         key=receipt.submission_id.encode(),
         value=encode(receipt),
-        partition=prepared.chunk.report_partition,
+        partition=chunk.report_partition,
     )

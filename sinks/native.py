@@ -11,7 +11,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 MILLISECONDS: Final = "DateTime64(3, 'UTC')"
 """The type of times: ms since the epoch, as `integers` takes them."""
@@ -65,6 +65,18 @@ def same_integer(name: str, kind: str, value: int, rows: int) -> Column:
     return Column(name, kind, integers(name, kind, (value,)).data * rows)
 
 
+def optional_texts(name: str, values: Sequence[str | None]) -> Column:
+    """Return a Nullable(String) column: which values are missing, then the values."""
+    column = texts(name, [value or "" for value in values])
+    return Column(name, "Nullable(String)", _missing(values) + column.data)
+
+
+def optional_numbers(name: str, values: Sequence[float | None]) -> Column:
+    """Return a Nullable(Float64) column."""
+    data = _little_endian(array("d", [value or 0.0 for value in values]))
+    return Column(name, "Nullable(Float64)", _missing(values) + data)
+
+
 def uuids(name: str, packed: bytes) -> Column:
     """Return a UUID column from 16 bytes each; Native wants each half of them as a little-endian UInt64."""
     halves = array("Q", packed)
@@ -72,7 +84,11 @@ def uuids(name: str, packed: bytes) -> Column:
     return Column(name, "UUID", halves.tobytes())
 
 
-def _little_endian(values: array[int]) -> bytes:
+def _missing(values: Sequence[object]) -> bytes:
+    return bytes([value is None for value in values])
+
+
+def _little_endian(values: array[Any]) -> bytes:
     if sys.byteorder == "big":
         values.byteswap()
     return values.tobytes()

@@ -11,7 +11,8 @@ import msgspec
 from schemas.dead_letters import DeadLetter, dead_letter
 from schemas.outcomes import Code, FieldError, Rejected
 from schemas.records import PhoneLogChunk
-from sinks.rows import PreparedChunk, prepare
+from sinks.entries import Entries
+from sinks.rows import PreparedChunk, prepare_as
 
 STAGE: Final = "load"
 SAMPLE_ROWS: Final = 16
@@ -30,11 +31,11 @@ def sample(prepared: Sequence[PreparedChunk]) -> list[PreparedChunk]:
 
     If ClickHouse refuses all of them, the table is wrong rather than the rows, and nothing may be dead-lettered.
     """
-    places = [(each.chunk, row) for each in prepared for row in range(each.rows)]
+    places = [(each, row) for each in prepared for row in range(each.rows)]
     if len(places) <= SAMPLE_ROWS:
         return []
     chosen = [places[i * len(places) // SAMPLE_ROWS] for i in range(SAMPLE_ROWS)]
-    return [prepare(_cut(chunk, slice(row, row + 1))) for chunk, row in chosen]
+    return [_cut(each, slice(row, row + 1)) for each, row in chosen]
 
 
 def halves(prepared: Sequence[PreparedChunk]) -> tuple[list[PreparedChunk], list[PreparedChunk]]:
@@ -43,11 +44,17 @@ def halves(prepared: Sequence[PreparedChunk]) -> tuple[list[PreparedChunk], list
     if len(with_rows) > 1:
         middle = len(with_rows) // 2
         return with_rows[:middle], with_rows[middle:]
-    chunk, middle = with_rows[0].chunk, with_rows[0].rows // 2
-    return [prepare(_cut(chunk, slice(None, middle)))], [prepare(_cut(chunk, slice(middle, None)))]
+    whole, middle = with_rows[0], with_rows[0].rows // 2
+    return [_cut(whole, slice(0, middle))], [_cut(whole, slice(middle, whole.rows))]
 
 
-def _cut(chunk: PhoneLogChunk, rows: slice) -> PhoneLogChunk:
+def _cut(prepared: PreparedChunk, rows: slice) -> PreparedChunk:
+    chunk, entries = prepared.chunk, prepared.entries
+    left = [place - rows.start for place in entries.left if rows.start <= place < rows.stop]
+    return prepare_as(_cut_chunk(chunk, rows), Entries(entries.entry[rows], left))
+
+
+def _cut_chunk(chunk: PhoneLogChunk, rows: slice) -> PhoneLogChunk:
     return msgspec.structs.replace(
         chunk,
         record_index=chunk.record_index[rows],

@@ -11,8 +11,6 @@ from sinks import native
 from sinks.native import MILLISECONDS
 from sinks.rows import Insert
 
-"""Characters of a sent phone number that a report shows at most."""
-
 
 def receipts_insert(receipts: Sequence[Receipt]) -> Insert:
     """Return the insert of receipts, one row each."""
@@ -31,6 +29,7 @@ def receipts_insert(receipts: Sequence[Receipt]) -> Insert:
             native.integers("failed", "UInt32", [r.failed for r in receipts]),
             native.integers("accepted_at", MILLISECONDS, [r.accepted_at for r in receipts]),
             native.texts("call_ids", [r.call_ids for r in receipts]),
+            native.texts("body_hash", [r.body_hash or "" for r in receipts]),
         ],
     )
 
@@ -47,6 +46,7 @@ def submissions_insert(accepted: Sequence[SubmissionAccepted]) -> Insert:
             native.texts("batch_id", [a.batch_id for a in accepted]),
             native.integers("total", "UInt32", [max(a.total, 0) for a in accepted]),
             native.integers("accepted_at", MILLISECONDS, [a.accepted_at for a in accepted]),
+            native.texts("body_hash", [a.body_hash or "" for a in accepted]),
         ],
     )
 
@@ -78,6 +78,7 @@ def dead_letters_insert(letters: Sequence[DeadLetter]) -> Insert:
             native.texts("replay_id", [x.replay_id or "" for x in letters]),
             native.few_texts("app_version", [x.app_version for x in letters]),
             native.texts("record", [x.record or b"" for x in letters]),
+            native.texts("body_hash", [x.body_hash or "" for x in letters]),
         ],
     )
 

@@ -11,10 +11,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from schemas.identity import CALL_ID_BYTES, call_ids
-from schemas.records import PhoneLogChunk, Receipt
+from schemas.identity import CALL_ID_BYTES, call_ids, record_id, uuid_texts
+from schemas.records import Origins, PhoneLogChunk, Receipt
 from sinks import native
-from sinks.entries import entries_of
+from sinks.entries import Entries, LeftTimes
 
 VERSIONS_START: Final = 1_577_836_800_000
 """2020-01-01 in ms since the epoch: 40 bits of ms from here, then 24 bits of record index, fill a version."""
@@ -25,8 +25,8 @@ _PHONE_LOG_COLUMNS: Final = (
     "phone_number",
     "entry",
     "call_id",
-    "version",
     "workspace_id",
+    "version",
     "submission_id",
     "record_index",
     "accepted_at",
@@ -68,15 +68,21 @@ class Tables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PreparedChunk:
-    """A chunk with what is computed from it: its rows as a Native block, and 16 bytes of callId a row."""
+    """A chunk with what is computed from it: its entries, its rows as a Native block, 16 bytes of callId a row."""
 
     chunk: PhoneLogChunk
+    entries: Entries
     call_ids: bytes
     block: bytes
 
     @property
     def rows(self) -> int:
         return len(self.chunk.record_index)
+
+    @property
+    def left(self) -> list[str]:
+        """Return the callIds of the rows whose call has left pending."""
+        return uuid_texts(_at(self.call_ids, self.entries.left))
 
 
 def is_whole(chunk: PhoneLogChunk) -> bool:
@@ -86,6 +92,8 @@ def is_whole(chunk: PhoneLogChunk) -> bool:
         return False
     end = chunk.first_index + chunk.size
     fits = chunk.first_index >= 0 and rows <= chunk.size and end <= 2**_INDEX_BITS and chunk.total >= 0
+    if chunk.origins is not None:
+        fits &= all(len(getattr(chunk.origins, name)) == chunk.size for name in Origins.__struct_fields__)
     if not rows:
         return fits
     places = chunk.first_index <= min(chunk.record_index) and max(chunk.record_index) < end
@@ -98,17 +106,20 @@ def row_version(accepted_at: int, record_index: int) -> int:
     return since << _INDEX_BITS | record_index
 
 
-def prepare(chunk: PhoneLogChunk) -> PreparedChunk:
-    """Return the chunk with its callIds and its block."""
-    batch_id = chunk.batch_id or ""
-    entries = entries_of(batch_id, chunk.phone_number, chunk.accepted_at)
-    ids = b"".join(call_ids(batch_id, zip(chunk.phone_number, entries, strict=True)))
-    return PreparedChunk(chunk, ids, _phone_log_block(chunk, entries, ids))
+def prepare(chunk: PhoneLogChunk, left: LeftTimes | None = None) -> PreparedChunk:
+    """Return the chunk with its callIds and its block; `left` is the state of its batch, None a batch without any."""
+    times = chunk.accepted_at if chunk.origins is None else _of_rows(chunk, chunk.origins.accepted_at)
+    return prepare_as(chunk, (left or LeftTimes()).entries(chunk.phone_number, times))
+
+
+def prepare_as(chunk: PhoneLogChunk, entries: Entries) -> PreparedChunk:
+    """Return the chunk with its callIds and its block, its entries being known."""
+    ids = b"".join(call_ids(chunk.batch_id or "", zip(chunk.phone_number, entries.entry, strict=True)))
+    return PreparedChunk(chunk, entries, ids, _phone_log_block(chunk, entries.entry, ids))
 
 
 def _phone_log_block(chunk: PhoneLogChunk, entries: Sequence[int], ids: bytes) -> bytes:
     rows = len(chunk.record_index)
-    first = row_version(chunk.accepted_at, 0)
     return native.block(
         rows,
         [
@@ -116,11 +127,8 @@ def _phone_log_block(chunk: PhoneLogChunk, entries: Sequence[int], ids: bytes) -
             native.texts("phone_number", chunk.phone_number),
             native.integers("entry", "UInt32", entries),
             native.uuids("call_id", ids),
-            native.integers("version", "UInt64", [first | index for index in chunk.record_index]),
             native.same_text("workspace_id", chunk.workspace_id, rows),
-            native.same_text("submission_id", chunk.submission_id, rows),
-            native.integers("record_index", "UInt32", chunk.record_index),
-            native.same_integer("accepted_at", native.MILLISECONDS, chunk.accepted_at, rows),
+            *(_origin(chunk, rows) if chunk.origins is None else _origins(chunk, chunk.origins)),
             native.texts("phone_number_sent", chunk.phone_number_sent),
             native.few_texts("timezone", chunk.timezone),
             native.few_texts("timezone_source", chunk.timezone_source),
@@ -131,6 +139,38 @@ def _phone_log_block(chunk: PhoneLogChunk, entries: Sequence[int], ids: bytes) -
     )
 
 
+def _origin(chunk: PhoneLogChunk, rows: int) -> list[native.Column]:
+    """Return where the rows of a slice of one submission come from."""
+    first = row_version(chunk.accepted_at, 0)
+    return [
+        native.integers("version", "UInt64", [first | index for index in chunk.record_index]),
+        native.same_text("submission_id", chunk.submission_id, rows),
+        native.integers("record_index", "UInt32", chunk.record_index),
+        native.same_integer("accepted_at", native.MILLISECONDS, chunk.accepted_at, rows),
+    ]
+
+
+def _origins(chunk: PhoneLogChunk, origins: Origins) -> list[native.Column]:
+    """Return where the rows of a gathered slice come from: each is a submission of its own.
+
+    Of those that a partition took in the same millisecond, as it does with all of a producer's batch, the later wins.
+    """
+    times, offsets = _of_rows(chunk, origins.accepted_at), _of_rows(chunk, origins.offset)
+    ids = map(record_id, _of_rows(chunk, origins.partition), offsets)
+    versions = [row_version(time, offset % 2**_INDEX_BITS) for time, offset in zip(times, offsets, strict=True)]
+    return [
+        native.integers("version", "UInt64", versions),
+        native.texts("submission_id", ids),
+        native.same_integer("record_index", "UInt32", 0, len(times)),
+        native.integers("accepted_at", native.MILLISECONDS, times),
+    ]
+
+
+def _of_rows(chunk: PhoneLogChunk, column: Sequence[int]) -> list[int]:
+    """Return the items of the accepted records, from a column with one a record of the slice."""
+    return [column[index - chunk.first_index] for index in chunk.record_index]
+
+
 def phone_log_insert(prepared: Sequence[PreparedChunk]) -> Insert | None:
     """Return the insert of these chunks' rows, or None if they have none."""
     rows = sum(each.rows for each in prepared)
@@ -138,8 +178,39 @@ def phone_log_insert(prepared: Sequence[PreparedChunk]) -> Insert | None:
     return Insert("phone_log", _PHONE_LOG_COLUMNS, blocks, rows) if rows else None
 
 
+def receipts_of(prepared: PreparedChunk, refused: Collection[int] = ()) -> list[Receipt]:
+    """Return the chunk's receipt, or of a gathered slice one a record.
+
+    `refused` are the `record_index` of rows that ClickHouse did not take.
+    """
+    origins = prepared.chunk.origins
+    return [receipt_of(prepared, refused)] if origins is None else _receipts_of_each(prepared, origins, refused)
+
+
+def _receipts_of_each(prepared: PreparedChunk, origins: Origins, refused: Collection[int]) -> list[Receipt]:
+    chunk = prepared.chunk
+    places = {index: place for place, index in enumerate(chunk.record_index) if index not in refused}
+    receipts = []
+    for place in range(chunk.size):
+        row = places.get(chunk.first_index + place)
+        receipt = Receipt(
+            submission_id=record_id(origins.partition[place], origins.offset[place]),
+            workspace_id=chunk.workspace_id,
+            batch_id=chunk.batch_id,
+            first_index=0,
+            size=1,
+            total=1,
+            added=0 if row is None else 1,
+            failed=1 if row is None else 0,
+            accepted_at=origins.accepted_at[place],
+            call_ids=b"" if row is None else _at(prepared.call_ids, [row]),
+        )
+        receipts.append(receipt)
+    return receipts
+
+
 def receipt_of(prepared: PreparedChunk, refused: Collection[int] = ()) -> Receipt:
-    """Return the chunk's receipt; `refused` are indices, in the submission, of rows that ClickHouse did not take."""
+    """Return the receipt of a slice of one submission; `refused` as in `receipts_of`."""
     chunk = prepared.chunk
     stored = [place for place, index in enumerate(chunk.record_index) if index not in refused]
     return Receipt(
@@ -153,6 +224,7 @@ def receipt_of(prepared: PreparedChunk, refused: Collection[int] = ()) -> Receip
         failed=chunk.size - len(stored),
         accepted_at=chunk.accepted_at,
         call_ids=_at(prepared.call_ids, stored) if refused else prepared.call_ids,
+        body_hash=chunk.body_hash,
     )
 
 

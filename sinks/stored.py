@@ -1,68 +1,53 @@
-"""The questions that are asked of ClickHouse, and what their answers mean.
-
-`Query` runs one statement and returns its rows; who calls it, and what happens when it fails, is decided elsewhere.
-"""
+"""What is asked of ClickHouse about submissions, calls and itself, and what the answers mean."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
-from typing import Any, Final, Protocol
-
-import msgspec
+from typing import Any, Final
 
 from schemas.dead_letters import phone_number_sent, unpack_errors
 from schemas.records import CHUNK_RECORDS, Receipt, SubmissionAccepted
-from schemas.stores import RECORDS_REPORTED, Contact, ContactPage, Failure, PhoneLogEntry, StoredSubmission
+from schemas.stores import RECORDS_REPORTED, CallPlace, Failure, StoredSubmission
+from sinks.query import Query
 
 BYTES: Final = ("call_ids", "record", "errors", "variables")
 """Columns of bytes: they are not to be read as text."""
 
 _RECEIPTS: Final = """
-SELECT workspace_id, batch_id, first_index, size, total, added, failed, toUnixTimestamp64Milli(accepted_at), call_ids
+SELECT workspace_id, batch_id, first_index, size, total, added, failed, toUnixTimestamp64Milli(accepted_at), call_ids,
+    body_hash
 FROM receipts FINAL WHERE submission_id = {id:String} ORDER BY first_index
 """
 _ACCEPTED: Final = """
-SELECT workspace_id, batch_id, total, toUnixTimestamp64Milli(accepted_at)
+SELECT workspace_id, batch_id, total, toUnixTimestamp64Milli(accepted_at), body_hash
 FROM submissions FINAL WHERE submission_id = {id:String}
 """
+_ITS_OWN: Final = (
+    "(body_hash = '' OR body_hash = (SELECT any(body_hash) FROM receipts WHERE submission_id = {id:String}))"
+)
+"""Of two bodies that came with one Idempotency-Key at once, one is stored; the other's dead letters do not count."""
 _FAILED: Final = """
 SELECT intDiv(record_index, {chunk:UInt32}) + 1 AS number, uniqExact(record_index)
-FROM dead_letters WHERE submission_id = {id:String} GROUP BY number
-"""
+FROM dead_letters WHERE submission_id = {id:String} AND _ITS_OWN GROUP BY number
+""".replace("_ITS_OWN", _ITS_OWN)
 _FAILURES: Final = """
 SELECT record_index, record, errors FROM dead_letters
 WHERE submission_id = {id:String} AND (record_index, attempt) IN (
-    SELECT record_index, max(attempt) FROM dead_letters WHERE submission_id = {id:String}
+    SELECT record_index, max(attempt) FROM dead_letters WHERE submission_id = {id:String} AND _ITS_OWN
     GROUP BY record_index ORDER BY record_index LIMIT {shown:UInt32} BY intDiv(record_index, {chunk:UInt32})
 )
-ORDER BY record_index, version DESC LIMIT 1 BY record_index
+AND _ITS_OWN ORDER BY record_index, version DESC LIMIT 1 BY record_index
+""".replace("_ITS_OWN", _ITS_OWN)
+_CALLS: Final = """
+SELECT toString(call_id), workspace_id, batch_id, phone_number, entry FROM calls
+WHERE call_id IN (SELECT toUUIDOrZero(arrayJoin(splitByChar(',', {ids:String}))))
 """
-_CONTACTS: Final = """
-SELECT count() FROM phone_log FINAL WHERE batch_id = {id:String} AND entry = 0
-"""
-_NUMBERS: Final = """
-SELECT phone_number FROM phone_log WHERE batch_id = {id:String}
-GROUP BY phone_number ORDER BY phone_number LIMIT {limit:UInt64} OFFSET {offset:UInt64}
-SETTINGS optimize_aggregation_in_order = 1
-"""
-_ENTRIES: Final = """
-SELECT phone_number, entry, toString(call_id), toUnixTimestamp64Milli(accepted_at), timezone, timezone_source, variables
-FROM phone_log FINAL
-WHERE batch_id = {id:String} AND phone_number BETWEEN {first:String} AND {last:String}
-ORDER BY phone_number, entry DESC
-"""
+_IDS_AT_A_TIME: Final = 2500
+"""ClickHouse takes a parameter of at most 128 KiB over HTTP."""
+
 _WRITABLE: Final = """
 SELECT getSetting('readonly'), count() FROM system.tables WHERE database = currentDatabase() AND name = 'phone_log'
 """
-_PENDING: Final = "pending"
-_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-class Query(Protocol):
-    """Runs one statement with parameters bound on ClickHouse's side."""
-
-    def __call__(self, statement: str, **parameters: str | int) -> Sequence[tuple[Any, ...]]: ...
 
 
 def read_submission(query: Query, submission_id: str) -> StoredSubmission | None:
@@ -84,7 +69,7 @@ def read_submission(query: Query, submission_id: str) -> StoredSubmission | None
 
 
 def _receipt(submission_id: str, row: Sequence[Any]) -> Receipt:
-    workspace_id, batch_id, first_index, size, total, added, failed, accepted_at, call_ids = row
+    workspace_id, batch_id, first_index, size, total, added, failed, accepted_at, call_ids, body_hash = row
     return Receipt(
         submission_id=submission_id,
         workspace_id=workspace_id,
@@ -96,37 +81,29 @@ def _receipt(submission_id: str, row: Sequence[Any]) -> Receipt:
         failed=failed,
         accepted_at=accepted_at,
         call_ids=call_ids,
+        body_hash=body_hash or None,
     )
 
 
 def _accepted(submission_id: str, row: Sequence[Any]) -> SubmissionAccepted:
-    workspace_id, batch_id, total, accepted_at = row
+    workspace_id, batch_id, total, accepted_at, body_hash = row
     return SubmissionAccepted(
-        submission_id=submission_id, workspace_id=workspace_id, batch_id=batch_id, total=total, accepted_at=accepted_at
+        submission_id=submission_id,
+        workspace_id=workspace_id,
+        batch_id=batch_id,
+        total=total,
+        accepted_at=accepted_at,
+        body_hash=body_hash or None,
     )
 
 
-def read_contacts(query: Query, batch_id: str, page: int, limit: int) -> ContactPage:
-    """Return one page (from 1) of a batch's contacts by phone number, all read along the order key."""
-    ((total,),) = query(_CONTACTS, id=batch_id)
-    numbers = [row[0] for row in query(_NUMBERS, id=batch_id, limit=limit, offset=(page - 1) * limit)]
-    if not numbers:
-        return ContactPage(total, [])
-    rows = query(_ENTRIES, id=batch_id, first=numbers[0], last=numbers[-1])
-    return ContactPage(total, [_contact(list(of_one)) for _, of_one in groupby(rows, key=lambda row: row[0])])
-
-
-def _contact(rows: Sequence[Sequence[Any]]) -> Contact:
-    """Return a contact from its entries' rows, newest first."""
-    number, _, _, _, timezone, timezone_source, variables = rows[0]
-    return Contact(
-        phone_number=number,
-        timezone=timezone,
-        timezone_source=timezone_source,
-        variables=_decode_object(variables),
-        entries=[PhoneLogEntry(call_id, entry, _PENDING, at) for _, entry, call_id, at, _, _, _ in rows],
-        created_at=min(row[3] for row in rows),
-    )
+def read_calls(query: Query, call_ids: Sequence[str]) -> dict[str, CallPlace]:
+    """Return where each known callId belongs."""
+    found: dict[str, CallPlace] = {}
+    for at in range(0, len(call_ids), _IDS_AT_A_TIME):
+        for call_id, *place in query(_CALLS, ids=",".join(call_ids[at : at + _IDS_AT_A_TIME])):
+            found[call_id] = CallPlace(*place)
+    return found
 
 
 def why_not_writable(query: Query) -> str | None:

@@ -1,5 +1,8 @@
 """The two Faust agents: read one message, let its step do all its effects, then acknowledge by going on.
 
+Each partition has an actor of its own: while one waits for Kafka's acknowledgement, another works. Within a partition
+messages are done one by one, so that what is acknowledged is always all up to an offset.
+
 An agent never raises: a step that meets a wrong world is tried again in place, for as long as it takes, and anything
 unexpected ends the process without acknowledging, because Faust acknowledges an event whose agent raised.
 """
@@ -17,13 +20,13 @@ import structlog
 
 from schemas.codecs import UndecodableError, decode
 from schemas.dead_letters import to_message
-from schemas.messages import Publisher, TryAgainError
+from schemas.messages import MustStopError, Publisher, TryAgainError
 from schemas.outcomes import Code, FieldError
 from schemas.records import Chunk
 from schemas.registry import RegistryReader
 from schemas.topics import TopicName
 from streams import pipeline
-from streams.campaigns import Campaign, Campaigns
+from streams.campaigns import Campaigns, Part
 from streams.chunking import RawMessage, uncut
 
 log = structlog.get_logger(__name__)
@@ -68,27 +71,27 @@ class Steps:
 
     async def clean_chunk(self, chunk: Chunk) -> None:
         """Part the good from the bad; dead letters first."""
-        campaign = await self._campaign(chunk)
-        cleaned = pipeline.clean(chunk, campaign, self.limits, _now())
-        if cleaned.dead_letters:
-            await self.publisher.publish([to_message(letter) for letter in cleaned.dead_letters])
-        await self.publisher.publish(pipeline.messages_of(cleaned.phone_log))
+        parts = await self._parts(chunk)
+        cleaned = [pipeline.clean(part, campaign, self.limits, _now()) for part, campaign in parts]
+        letters = [to_message(letter) for one in cleaned for letter in one.dead_letters]
+        if letters:
+            await self.publisher.publish(letters)
+        await self.publisher.publish([message for one in cleaned for message in pipeline.messages_of(one.phone_log)])
         log.info(
             "cleaned",
             submission_id=chunk.submission_id,
             first_index=chunk.first_index,
             records=len(chunk.records),
-            failed=len(cleaned.dead_letters),
+            failed=len(letters),
         )
 
-    async def _campaign(self, chunk: Chunk) -> Campaign | FieldError:
+    async def _parts(self, chunk: Chunk) -> list[Part]:
         """Find the chunk's campaign; read the registry to its end before saying that there is none."""
-        batch_id = chunk.batch_id or ""
-        found = self.campaigns.find(batch_id)
-        if isinstance(found, FieldError) and chunk.rejected_code is None:
+        parts = self.campaigns.parts(chunk)
+        if chunk.rejected_code is None and any(isinstance(campaign, FieldError) for _, campaign in parts):
             await self.registry.refresh()
-            found = self.campaigns.find(batch_id)
-        return found
+            parts = self.campaigns.parts(chunk)
+        return parts
 
 
 def register(app: faust.App, steps: Steps, stop: Callable[[Exception], None]) -> None:
@@ -101,12 +104,14 @@ def _agent(app: faust.App, topic: TopicName, step: Step, at_work: set[str], stop
     source = app.topic(app.prefix + topic, key_serializer="raw", value_serializer="raw")
     name = step.__name__
 
-    @app.agent(source, name=name, concurrency=1)  # type: ignore[untyped-decorator]  # Faust is untyped
+    @app.agent(source, name=name, concurrency=1, isolated_partitions=True)  # type: ignore[untyped-decorator]  # Faust
     async def agent(stream: Any) -> None:
         async for event in stream.events():
-            at_work.add(name)
-            await _until_done(step, _raw_message(event.message), stop)
-            at_work.discard(name)
+            raw = _raw_message(event.message)
+            place = f"{name}/{raw.partition}"
+            at_work.add(place)
+            await _until_done(step, raw, stop)
+            at_work.discard(place)
 
 
 async def _until_done(step: Step, raw: RawMessage, stop: Callable[[Exception], None]) -> None:
@@ -118,6 +123,9 @@ async def _until_done(step: Step, raw: RawMessage, stop: Callable[[Exception], N
             log.warning("waiting", step=step.__name__, partition=raw.partition, offset=raw.offset, reason=str(error))
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        except asyncio.CancelledError:  # Faust acknowledges what it cancels
+            stop(MustStopError("a message was still in work when its partition had to go: it is done again"))
+            raise
         except Exception as error:  # noqa: BLE001  # whatever it is, nothing may be acknowledged after it
             stop(error)
         else:

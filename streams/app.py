@@ -18,6 +18,7 @@ from schemas.kafka_connection import GROUP_SESSION_MS, KafkaConnection
 from schemas.messages import WorldError
 from schemas.topics import MAX_MESSAGE_BYTES, RAW_PARTITIONS, WORKER_GROUP, TopicName
 from streams.agents import Steps, register
+from streams.gather import Gather, service_of
 from streams.safe_consumer import SafeTransport, leave_group
 
 log = structlog.get_logger(__name__)
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 EXIT_STOPPED: Final = 70
 """The process stopped by itself to lose nothing (EX_SOFTWARE of sysexits.h)."""
 
-BUFFERED_MESSAGES: Final = 64  # of up to 900 KB each
+BUFFERED_MESSAGES: Final = 32  # of each partition, of up to 900 KB each, mostly far smaller
 FETCH_BYTES: Final = 1024 * 1024
 REBALANCE_SECONDS: Final = 30.0
 
@@ -72,11 +73,12 @@ class FailStopApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
         os._exit(EXIT_STOPPED)
 
 
-def build_app(settings: StreamSettings, steps: Steps) -> FailStopApp:
-    """Return the app with its agents. Nothing is connected yet; topics have to exist before it is started."""
+def build_app(settings: StreamSettings, steps: Steps, gather: Gather) -> FailStopApp:
+    """Return the app with its agents and `gather`. Nothing is connected yet; topics must exist before it is started."""
     app = FailStopApp(**_options(settings))
     app.prefix = settings.kafka.prefix
     register(app, replace(steps, alone=app.is_alone), app.stop_unacknowledged)
+    app.service(service_of(gather, app.stop_unacknowledged))
     return app
 
 

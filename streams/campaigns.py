@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from schemas.agent_schemas import Validator, compile_validator, parse_schema
 from schemas.outcomes import Code, FieldError
-from schemas.records import Agent
+from schemas.records import Agent, AgentVersion, Batch, Chunk
 from schemas.registry import Registry
+from streams.gathering import parted
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,10 @@ class Campaign:
     validator: Validator
 
 
+Part = tuple[Chunk, Campaign | FieldError]
+"""Records, and what they are checked against, or why that cannot be known."""
+
+
 @dataclass(slots=True)
 class Campaigns:
     """Campaigns by batch, each version of each schema compiled once."""
@@ -29,31 +34,56 @@ class Campaigns:
     registry: Registry
     _validators: dict[tuple[str, int], Validator] = field(default_factory=dict)
 
-    def find(self, batch_id: str) -> Campaign | FieldError:
-        """Return the campaign, or why there is none.
+    def find(self, batch_id: str, accepted_at: int) -> Campaign | FieldError:
+        """Return the campaign as it was for a record accepted at that time (ms since the epoch), or why there is none.
 
         Raise SchemaRefused if the agent's schema, which was checked when it was written, cannot be compiled.
         """
         batch = self.registry.batches.get(batch_id)
         if batch is None:
             return FieldError(Code.BATCH_UNKNOWN, "/batchId", "no batch has this id: create it, then replay")
+        return self.of(batch, accepted_at)
+
+    def of(self, batch: Batch, accepted_at: int) -> Campaign | FieldError:
+        """Do as `find` does for a batch that need not be registered yet."""
         agent = self.registry.agent_of_batch(batch)
         if agent is None:
             return FieldError(Code.AGENT_UNKNOWN, "/batchId", "no agent is assigned to any of the batch's numbers")
+        version = version_at(agent, accepted_at)
         workspace = self.registry.workspaces.get(batch.workspace_id)
         return Campaign(
             workspace_id=batch.workspace_id,
             batch_zone=batch.timezone,
             workspace_zone=workspace.timezone if workspace else None,
             agent_id=agent.agent_id,
-            schema_version=agent.versions[-1].version,
-            validator=self._validator(agent),
+            schema_version=version.version,
+            validator=self._validator(agent, version),
         )
 
-    def _validator(self, agent: Agent) -> Validator:
-        current = agent.versions[-1]
-        key = (agent.agent_id, current.version)
+    def parts(self, chunk: Chunk) -> list[Part]:
+        """Return the chunk with its campaign; in parts where it was gathered across a change of the schema."""
+        batch_id, origins = chunk.batch_id or "", chunk.origins
+        found = self.find(batch_id, chunk.accepted_at)
+        if origins is None or isinstance(found, FieldError):
+            return [(chunk, found)]
+        agent = self.registry.agents[found.agent_id]
+        versions = {time: version_at(agent, time).version for time in set(origins.accepted_at)}
+        parts = parted(chunk, origins, [versions[time] for time in origins.accepted_at])
+        return [(part, self.find(batch_id, part.accepted_at)) for part in parts]
+
+    def _validator(self, agent: Agent, version: AgentVersion) -> Validator:
+        key = (agent.agent_id, version.version)
         validator = self._validators.get(key)
         if validator is None:
-            validator = self._validators[key] = compile_validator(parse_schema(current.schema))
+            validator = self._validators[key] = compile_validator(parse_schema(version.schema))
         return validator
+
+
+def version_at(agent: Agent, accepted_at: int) -> AgentVersion:
+    """Return the version of the schema that was current at a time, the first for a time before all of them.
+
+    So a record is judged alike whenever it is looked at. The versions' times are by the clock of whoever wrote them,
+    `accepted_at` is by the brokers': where the two differ, so does the moment at which a version begins to count.
+    """
+    current = (version for version in reversed(agent.versions) if version.created_at <= accepted_at)
+    return next(current, agent.versions[0])

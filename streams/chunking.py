@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from schemas.identity import submission_id_of, valid_submission_id
-from schemas.messages import int_header, text_header
+from schemas.messages import header, int_header, text_header
 from schemas.outcomes import Code, FieldError
 from schemas.records import CHUNK_RECORDS, Chunk
 from schemas.submission_body import MAX_BATCH_ID_BYTES, MAX_RECORDS, parse_body
-from schemas.topics import REPORT_PARTITIONS
+from schemas.topics import MAX_MESSAGE_BYTES, REPORT_PARTITIONS
 
 SLICE_BYTES: Final = 900_000
 """A message carries less than this, unless a single record is larger: Kafka's usual limit is 1 MB."""
+
+KEPT_BYTES: Final = MAX_MESSAGE_BYTES - 64 * 1024
+"""Of a record that is longer only so much goes on: no message of ours holds more. It was compressed when it came in."""
+
+_BODY_HASH: Final = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +46,13 @@ def cut_message(raw: RawMessage) -> list[Chunk]:
     body = parse_body(raw.value) if raw.value else FieldError(Code.EMPTY_VALUE, "", "the message has no value")
     if isinstance(body, FieldError):
         return [uncut(raw, body)]
-    batch_id = body.batch_id or _batch_beside(raw)
+    batch_id = body.batch_id or batch_beside(raw.headers, raw.key)
     place = _Place.of(raw, len(body.records))
-    reason = {} if batch_id else _reason(FieldError(Code.BATCH_MISSING, "/batchId", "no batch is named: add batchId"))
+    missing = FieldError(Code.BATCH_MISSING, "/batchId", "no batch is named: add batchId")
+    reason = {} if batch_id else reason_fields(missing)
     origin = _origin(raw, place) | {"batch_id": batch_id} | reason
     return [
-        Chunk(**origin, first_index=place.first_index + start, records=body.records[start:end])
+        Chunk(**origin, first_index=place.first_index + start, records=_kept(body.records[start:end]))
         for start, end in slices(body.records, place.first_index)
     ]
 
@@ -52,8 +60,8 @@ def cut_message(raw: RawMessage) -> list[Chunk]:
 def uncut(raw: RawMessage, error: FieldError) -> Chunk:
     """Return the chunk that carries a message whole, with why it cannot be cut."""
     place = _Place.of(raw, 1)
-    origin = _origin(raw, place) | {"batch_id": _batch_beside(raw)} | _reason(error)
-    return Chunk(**origin, first_index=place.first_index, records=[raw.value or b""])
+    origin = _origin(raw, place) | {"batch_id": batch_beside(raw.headers, raw.key)} | reason_fields(error)
+    return Chunk(**origin, first_index=place.first_index, records=_kept([raw.value or b""]))
 
 
 def slices(records: Sequence[bytes], first_index: int, most_bytes: int = SLICE_BYTES) -> Iterator[tuple[int, int]]:
@@ -92,10 +100,29 @@ class _Place:
         return cls(submission_id, first, total)
 
 
-def _batch_beside(raw: RawMessage) -> str | None:
-    """Return the batch named beside the body: by the header `batch-id`, else by the key."""
-    named = text_header(raw.headers, "batch-id") or text_header([("key", raw.key)], "key")
-    return named if named is not None and len(named.encode()) <= MAX_BATCH_ID_BYTES else None
+def batch_beside(headers: Sequence[tuple[str, bytes | None]], key: bytes | None) -> str | None:
+    """Return the batch named beside a value: by the header `batch-id`, else by the key."""
+    named = _batch_in(header(headers, "batch-id")) if headers else None
+    return named or _batch_in(key)
+
+
+def _batch_in(value: bytes | None) -> str | None:
+    return _batch_text(value) if value and len(value) <= MAX_BATCH_ID_BYTES else None
+
+
+@lru_cache(maxsize=4096)
+def _batch_text(value: bytes) -> str | None:
+    return text_header([("batch-id", value)], "batch-id")
+
+
+def _kept(records: list[bytes]) -> list[bytes]:
+    """Cut the record that no message of ours could hold; slices leave such a one alone."""
+    return [records[0][:KEPT_BYTES]] if len(records) == 1 else records
+
+
+def _body_hash(raw: RawMessage) -> str | None:
+    text = text_header(raw.headers, "body-hash")
+    return text if text is not None and _BODY_HASH.fullmatch(text) else None
 
 
 def _origin(raw: RawMessage, place: _Place) -> dict[str, Any]:
@@ -107,10 +134,12 @@ def _origin(raw: RawMessage, place: _Place) -> dict[str, Any]:
         "source_partition": raw.partition,
         "source_offset": raw.offset,
         "report_partition": int_header(raw.headers, "report-partition", REPORT_PARTITIONS - 1),
+        "body_hash": _body_hash(raw),
     }
 
 
-def _reason(error: FieldError) -> dict[str, str]:
+def reason_fields(error: FieldError) -> dict[str, Any]:
+    """Return the fields of a chunk that say why none of its records can be looked into."""
     return {
         "rejected_code": error.code.value,
         "rejected_path": error.path,

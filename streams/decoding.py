@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -93,9 +94,10 @@ def _kind(value: object) -> str:
 
 
 def _look_closer(text: bytes) -> tuple[Any, list[FieldError]]:
-    """Return the value, if the standard library can make one, and what is wrong with it."""
+    """Return the value, if the standard library can make one, and what is wrong with it; one BOM is nothing wrong."""
+    bare = text.removeprefix(BOM_UTF8)
     try:
-        value = json.loads(text.decode())
+        value = json.loads(bare.decode())
     except UnicodeDecodeError:
         return None, [_whole(Code.INVALID_TEXT, "the record is not valid UTF-8")]
     except RecursionError:
@@ -103,7 +105,9 @@ def _look_closer(text: bytes) -> tuple[Any, list[FieldError]]:
     except ValueError:  # not JSON, or an integer of more than 4300 digits
         return None, [_whole(Code.UNDECODABLE, "the record is not JSON")]
     errors = _found(value)
-    return value, errors or [_whole(Code.UNDECODABLE, "the record is not JSON")]
+    if not errors and len(bare) == len(text):
+        errors = [_whole(Code.UNDECODABLE, "the record is not JSON")]
+    return value, errors
 
 
 def _found(value: object) -> list[FieldError]:

@@ -1,8 +1,10 @@
 """The way of a record through `streams`, step by step: read this file first.
 
-    calls.raw --cut--> calls.chunks --clean--> calls.phone-log, and calls.dead-letter
+    calls.raw --cut-----> calls.chunks --clean--> calls.phone-log, and calls.dead-letter
+    calls.records --gather--^
 
-Both steps are functions of what they are given; `agents.py` reads, publishes and acknowledges around them.
+All steps are functions of what they are given; `agents.py` (cut, clean) and `gather.py` read, publish and acknowledge
+around them. Gathering itself is in `gathering.py`.
 """
 
 from __future__ import annotations
@@ -125,6 +127,8 @@ def _columns(chunk: Chunk, campaign: Campaign | None, columns: dict[str, list[An
         source_partition=chunk.source_partition,
         source_offset=chunk.source_offset,
         report_partition=chunk.report_partition,
+        body_hash=chunk.body_hash,
+        origins=chunk.origins,
         workspace_id=campaign.workspace_id if campaign else "",
         agent_id=campaign.agent_id if campaign else "",
         schema_version=campaign.schema_version if campaign else 0,

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS receipts
     failed UInt32,
     accepted_at DateTime64(3, 'UTC'),
     call_ids String COMMENT '16 bytes a stored record, in the order sent',
+    body_hash String DEFAULT '' COMMENT 'SHA-256 of the body, hex, where it came with an Idempotency-Key',
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(version)

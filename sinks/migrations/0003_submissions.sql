@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS submissions
     batch_id String,
     total UInt32 COMMENT 'records of the submission',
     accepted_at DateTime64(3, 'UTC') COMMENT 'by the clock of the edge',
+    body_hash String DEFAULT '' COMMENT 'SHA-256 of the body, hex, where it came with an Idempotency-Key',
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(version)

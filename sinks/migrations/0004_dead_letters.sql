@@ -21,8 +21,9 @@ CREATE TABLE IF NOT EXISTS dead_letters
     replay_id String COMMENT 'empty where it was not a replay that failed',
     app_version LowCardinality(String),
     record String COMMENT 'the bytes sent, untouched',
+    body_hash String DEFAULT '' COMMENT 'SHA-256 of the body, hex, where it came with an Idempotency-Key',
     stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (submission_id, record_index, attempt)
+ORDER BY (submission_id, record_index, attempt, body_hash)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1

@@ -154,9 +154,8 @@ async def test_dead_letters_say_what_and_why(bus: Bus, tmp_path: Path) -> None:
 async def test_no_phone_number_is_logged(bus: Bus, tmp_path: Path) -> None:
     await bus.produce(body(record(1), record(2, amount="secret-value")), submission_id="s")
     with part(bus, tmp_path, "worker"):
-        await bus.read(TopicName.PHONE_LOG, bool)
+        await eventually(lambda: "cleaned" in (tmp_path / "parts.log").read_text())
     said = (tmp_path / "parts.log").read_text()
-    assert "cleaned" in said
     assert not any(text in said for text in ("12125550001", "12125550002", "secret-value"))
 
 

@@ -7,6 +7,7 @@ same engine, so that the client's HTTP path is tested for real. It knows one use
 from __future__ import annotations
 
 import base64
+import email
 import json
 import re
 import socket
@@ -118,6 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.engine.query(f"CREATE DATABASE IF NOT EXISTS {url.path.rpartition('/')[2]}")
             return self._answer(200, b"")
         parameters = dict(parse_qsl(url.query, keep_blank_values=True))
+        if self.headers.get_content_type() == "multipart/form-data":  # how long parameters come
+            parameters |= _form(self.headers["Content-Type"], body)
+            body = b""
         if "query" in parameters:
             body = parameters["query"].encode() + b"\n" + body
         expected = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -164,6 +168,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+
+def _form(content_type: str, body: bytes) -> dict[str, str]:
+    form = email.message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    parts = [part for part in form.walk() if not part.is_multipart()]
+    values = [part.get_payload(decode=True) for part in parts]
+    names = [str(part.get_param("name", header="content-disposition")) for part in parts]
+    return {name: value.decode() for name, value in zip(names, values, strict=True) if isinstance(value, bytes)}
 
 
 def _execute(folder: str, body: bytes, parameters: dict[str, str]) -> bytes:

@@ -15,13 +15,14 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
+from dialfeed.row_check import row_check
 from ingest_api.app import create_app
 from ingest_api.server import listen, serve
 from ingest_api.settings import EdgeSettings
 from ingest_api.waiting import WaitingReports
 from schemas.codecs import decode, decode_any, encode
 from schemas.dead_letters import dead_letter, from_message, phone_number_sent, to_message
-from schemas.identity import call_ids, hash_api_key
+from schemas.identity import call_ids, hash_api_key, uuid_texts
 from schemas.messages import Message, TryAgainError, int_header, text_header
 from schemas.outcomes import Code, FieldError, Rejected
 from schemas.records import (
@@ -39,9 +40,19 @@ from schemas.records import (
     chunk_number,
 )
 from schemas.registry import Registry
-from schemas.stores import RECORDS_REPORTED, Contact, ContactPage, Failure, StoredSubmission
+from schemas.stores import (
+    RECORDS_REPORTED,
+    BatchCounts,
+    CallPlace,
+    Contact,
+    ContactPage,
+    ContactQuery,
+    Failure,
+    StoredSubmission,
+)
 from schemas.submission_body import SubmissionBody, parse_body
 from schemas.topics import TopicName
+from tests.support.contact_pages import counts_of, page_of
 
 KEY = "df_key-of-workspace-1"
 OTHER_KEY = "df_key-of-workspace-2"
@@ -81,9 +92,13 @@ class MemoryStore:
     def __init__(self) -> None:
         self.submissions: dict[str, StoredSubmission] = {}
         self.batches: dict[str, list[Contact]] = {}
+        self.counts: dict[str, BatchCounts] = {}
+        self.places: dict[str, CallPlace] = {}
+        self.questions = 0
         self.down = False
 
     def _require_up(self) -> None:
+        self.questions += 1
         if self.down:
             raise TryAgainError("the store is down")
 
@@ -91,10 +106,18 @@ class MemoryStore:
         self._require_up()
         return self.submissions.get(submission_id)
 
-    async def contacts(self, batch_id: str, page: int, limit: int) -> ContactPage:
+    async def contacts(self, query: ContactQuery) -> ContactPage:
         self._require_up()
-        contacts = self.batches.get(batch_id, [])
-        return ContactPage(len(contacts), contacts[(page - 1) * limit : page * limit])
+        return page_of(self.batches.get(query.batch_id, []), query)
+
+    async def calls(self, call_ids: Sequence[str]) -> dict[str, CallPlace]:
+        self._require_up()
+        return {call_id: self.places[call_id] for call_id in call_ids if call_id in self.places}
+
+    async def batch_counts(self, batch_ids: Sequence[str]) -> dict[str, BatchCounts]:
+        self._require_up()
+        counted = {batch_id: counts_of(self.batches[batch_id]) for batch_id in batch_ids if self.batches.get(batch_id)}
+        return counted | {batch_id: self.counts[batch_id] for batch_id in batch_ids if batch_id in self.counts}
 
     async def writable(self) -> None:
         self._require_up()
@@ -107,6 +130,9 @@ class MemoryStore:
         kept = [failure for of_chunk in by_chunk.values() for failure in of_chunk[:RECORDS_REPORTED]]
         counts = {chunk: len(of_chunk) for chunk, of_chunk in by_chunk.items()}
         self.submissions[receipts[0].submission_id] = StoredSubmission(None, receipts, kept, counts)
+        for receipt in receipts:
+            place = CallPlace(receipt.workspace_id, receipt.batch_id or "", "", 0)
+            self.places |= dict.fromkeys(uuid_texts(receipt.call_ids), place)
 
 
 class LoopbackReceipts:
@@ -131,13 +157,16 @@ class LoopbackReceipts:
 class LoopbackPipeline:
     """A publisher whose messages are cut, checked and reported in the same breath.
 
-    A record with a `phoneNumber` is stored, anything else fails as `required`.
+    A record with a `phoneNumber` is stored, anything else fails as `required`. What came with an Idempotency-Key is
+    remembered as `load` does: its slice gets its first receipt again, another body gets nothing.
     """
 
     def __init__(self, registry: MemoryRegistry, store: MemoryStore, receipts: LoopbackReceipts) -> None:
         self._registry = registry
         self._store = store
         self._receipts = receipts
+        self._given: dict[tuple[str, int], Receipt] = {}
+        self._bodies: dict[str, str | None] = {}
         self.published: list[Message] = []
         self.readings = 0
         self.down = False
@@ -164,7 +193,7 @@ class LoopbackPipeline:
         for message in messages:
             if message.topic is TopicName.REGISTRY:
                 record = decode_any(message.value)
-                assert isinstance(record, Batch)
+                assert isinstance(record, Workspace | ApiKey | Agent | CallingNumber | Batch)
                 self._registry.topic.append(record)
             elif message.topic is TopicName.RAW and not self.silent:
                 self._process(message, receipts, failures)
@@ -191,8 +220,11 @@ class LoopbackPipeline:
         for start in range(first, first + len(body.records), CHUNK_RECORDS):
             records = body.records[start - first : start - first + CHUNK_RECORDS]
             origin = _slice(message, body.batch_id, start)
+            if self._bodies.setdefault(origin.submission_id, origin.body_hash) != origin.body_hash:
+                continue
             bad = [start + at for at, record in enumerate(records) if phone_number_sent(record) is None]
-            receipts.append(_receipt(origin, records, len(bad)))
+            place = (origin.submission_id, start)
+            receipts.append(self._given.setdefault(place, _receipt(origin, records, len(bad))))
             failures += [self._fail(origin, records[index - start], index) for index in bad]
             if origin.report_partition in self._receipts.partitions:
                 self._receipts.reports.take_receipt(origin.submission_id.encode(), encode(receipts[-1]))
@@ -221,6 +253,7 @@ def _slice(message: Message, batch_id: str, first_index: int) -> Slice:
         source_partition=0,
         source_offset=0,
         report_partition=int_header(message.headers, "report-partition"),
+        body_hash=text_header(message.headers, "body-hash"),
     )
 
 
@@ -237,6 +270,7 @@ def _receipt(origin: Slice, records: Sequence[bytes], failed: int) -> Receipt:
         failed=failed,
         accepted_at=origin.accepted_at,
         call_ids=b"".join(call_ids(origin.batch_id or "", [(number, 0) for number in numbers])),
+        body_hash=origin.body_hash,
     )
 
 
@@ -251,6 +285,7 @@ class World:
     pipeline: LoopbackPipeline = field(init=False)
     http: httpx.AsyncClient = field(init=False)
     app: Starlette = field(init=False)
+    now_ms: int = NOW_MS
     address: tuple[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -279,6 +314,12 @@ class World:
         writer.close()
         await writer.wait_closed()
         return answer
+
+
+def e164(number: str) -> str | FieldError:
+    """Read a number, simply."""
+    digits = number.removeprefix("+")
+    return f"+{digits}" if digits.isdigit() else FieldError(Code.PHONE_INVALID, "/phoneNumber", "it has no digits")
 
 
 def known_records() -> list[RegistryRecord]:
@@ -337,8 +378,10 @@ async def served(**settings: Any) -> AsyncIterator[World]:
         store=world.store,
         receipts=world.receipts,
         known_timezone={"America/New_York", "UTC"}.__contains__,
+        normalise=e164,
+        check_rows=row_check(world.registry.state, 16 * 1024),
         checks={"store": world.store.writable},
-        now_ms=lambda: NOW_MS,
+        now_ms=lambda: world.now_ms,
     )
     listening = listen(chosen)
     world.address = listening.getsockname()[:2]

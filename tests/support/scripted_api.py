@@ -30,6 +30,7 @@ class Asked:
     path: str
     key: str | None
     body: Any
+    idempotency_key: str | None = None
 
 
 Answering = Callable[[Asked], Scripted]
@@ -70,7 +71,7 @@ def scripted_api(answering: Answering = everything_added) -> Iterator[ScriptedAp
             self._answer(json.loads(self.rfile.read(int(self.headers["content-length"]))))
 
         def _answer(self, body: Any) -> None:
-            asked = Asked(self.command, self.path, self.headers["x-api-key"], body)
+            asked = Asked(self.command, self.path, self.headers["x-api-key"], body, self.headers["idempotency-key"])
             with lock:
                 api.asked.append(asked)
                 scripted = answering(asked)

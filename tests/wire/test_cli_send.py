@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from tests.support.command import Type, typing
+from tests.support.samples import SCHEMA
 from tests.support.scripted_api import Asked, Scripted, ScriptedApi, everything_added, scripted_api
+from tests.support.uploads import xlsx
 
 REQUIRED = {"path": "/phoneNumber", "code": "required", "message": "missing"}
 
@@ -236,6 +238,129 @@ def test_people_get_a_table_and_no_key_or_number_is_logged(typed: Type) -> None:
     assert "added" in ended.out
     assert "df_test" not in ended.out + ended.err
     assert "1212555" not in ended.out + ended.err
+
+
+def keys(api: ScriptedApi) -> list[str | None]:
+    return [asked.idempotency_key for asked in api.asked]
+
+
+def test_the_same_command_sends_the_same_requests_so_that_nothing_is_stored_twice(typed: Type) -> None:
+    file = lines_file(contacts(25))
+    with scripted_api() as api:
+        for _ in range(2):
+            send(typed, api, "--chunk", "10", "--parallel", "1", file)
+    assert keys(api)[:3] == keys(api)[3:]
+    assert len(set(keys(api))) == 3
+
+
+def test_the_same_records_at_another_place_or_for_another_batch_are_other_requests(typed: Type) -> None:
+    with scripted_api() as api:
+        send(typed, api, "--chunk", "1", lines_file([{"n": 1}] * 3))
+        typed("send", "--batch", "b2", "--url", api.url, "--chunk", "1", lines_file([{"n": 1}]))
+    assert len(set(keys(api))) == 4
+
+
+def test_anew_sends_what_was_sent_before_once_more(typed: Type) -> None:
+    file = lines_file(contacts(1))
+    with scripted_api() as api:
+        send(typed, api, file)
+        send(typed, api, "--anew", file)
+    assert len(set(keys(api))) == 2
+
+
+def test_a_request_that_is_still_being_worked_on_is_asked_again_until_it_is_done(typed: Type) -> None:
+    answers = iter([Scripted(drop=True), Scripted(409, error="still being worked on", headers={"retry-after": "0"})])
+    with scripted_api(lambda asked: next(answers, None) or everything_added(asked)) as api:
+        ended = send(typed, api, lines_file(contacts(2)))
+    assert (ended.code, ended.json["added"], len(api.asked)) == (0, 2, 3)
+    assert len(set(keys(api))) == 1
+
+
+TABLE = "Phone Number;name;amount;visits\n12125550001;007;1,5;3\n12125550003;Bob;2;\n"
+TYPED = [
+    {"phoneNumber": "12125550001", "name": "007", "amount": 1.5, "visits": 3},
+    {"phoneNumber": "12125550003", "name": "Bob", "amount": 2},
+]
+
+
+def schema_file() -> str:
+    Path("schema.avsc").write_text(SCHEMA)
+    return "schema.avsc"
+
+
+def test_a_table_is_sent_by_the_schema_given(typed: Type) -> None:
+    Path("contacts.txt").write_text(TABLE, "utf-16")
+    with scripted_api() as api:
+        ended = send(typed, api, "--schema", schema_file(), "contacts.txt")
+    assert (ended.code, api.records) == (0, TYPED)
+
+
+def test_a_workbook_is_told_by_its_content(typed: Type) -> None:
+    rows: list[list[Any]] = [
+        ["phoneNumber", "name", "amount", "visits"],
+        [12125550001, "007", 1.5, 3],
+        [12125550003, "Bob", 2],
+    ]
+    Path("contacts").write_bytes(xlsx(*rows))
+    with scripted_api() as api:
+        ended = send(typed, api, "--schema", schema_file(), "contacts")
+    assert (ended.code, api.records) == (0, TYPED)
+
+
+def test_without_a_schema_cells_are_sent_as_text_with_a_warning(typed: Type) -> None:
+    Path("contacts.csv").write_text(TABLE)
+    with scripted_api() as api:
+        ended = send(typed, api, "contacts.csv")
+    assert api.records[0] == {"phoneNumber": "12125550001", "name": "007", "amount": "1,5", "visits": "3"}
+    assert "--schema" in ended.err
+
+
+def test_a_table_comes_from_a_pipe_too() -> None:
+    with scripted_api() as api:
+        command = [sys.executable, "-m", "dialfeed", "send", "--batch", "b1", "--url", api.url, "--json", "-"]
+        done = subprocess.run(command, input=TABLE.encode(), capture_output=True, check=False)
+    assert (done.returncode, len(api.records)) == (0, 2)
+
+
+def test_rejected_rows_of_a_table_are_records_with_their_row_and_can_be_sent_again(typed: Type) -> None:
+    def refuse_bob(asked: Asked) -> Scripted:
+        bad = [{"index": i, "errors": [REQUIRED]} for i, r in enumerate(asked.body["call_data"]) if r["name"] == "Bob"]
+        chunk = {"chunkNum": 1, "failed": len(bad), "records": bad, "recordsOmitted": 0}
+        return Scripted(207, {"added": 1, "submissionId": "s", "failedChunks": [chunk]})
+
+    Path("contacts.csv").write_text("\n" + TABLE + "12125550004;two;many;cells;here\n")
+    with scripted_api(refuse_bob) as api:
+        ended = send(typed, api, "--schema", schema_file(), "contacts.csv")
+    assert (ended.code, ended.json["sent"], ended.json["unreadable"]) == (1, 2, 1)
+    bob, odd = [json.loads(line) for line in Path("contacts.csv.rejected.ndjson").read_text().splitlines()]
+    assert bob == {**TYPED[1], "_errors": [REQUIRED], "_index": 1, "_submission": "s", "_row": 4}
+    assert (odd["_row"], odd["_errors"][0]["code"], odd["phoneNumber"]) == (5, "row_unreadable", "12125550004")
+    with scripted_api() as api:
+        send(typed, api, "contacts.csv.rejected.ndjson")
+    assert api.records[0] == TYPED[1]
+
+
+@pytest.mark.parametrize("content", [b"name,age\nAnn,3\n", b"PK\3\4broken", b"\xd0\xcf\x11\xe0", b'phone,n\n1,"a\n'])
+def test_a_table_that_cannot_be_read_is_told_and_nothing_is_sent(typed: Type, content: bytes) -> None:
+    Path("contacts.csv").write_bytes(content)
+    with scripted_api() as api:
+        ended = send(typed, api, "contacts.csv")
+    assert (ended.code, api.records) == (2, [])
+    assert "the file cannot be read" in ended.err
+
+
+def test_a_wrong_schema_file_is_told(typed: Type) -> None:
+    Path("contacts.csv").write_text(TABLE)
+    Path("schema.avsc").write_text("[]")
+    with scripted_api() as api:
+        ended = send(typed, api, "--schema", "schema.avsc", "contacts.csv")
+    assert (ended.code, api.asked) == (2, [])
+
+
+def test_without_a_kafka_to_send_to_it_says_how_to_start_one(typed: Type) -> None:
+    ended = typed("send", "--batch", "b1", "--kafka", lines_file(contacts(1)))
+    assert ended.code == 3
+    assert "dialfeed run" in ended.err
 
 
 def test_a_long_file_is_not_held_in_memory(typed: Type) -> None:

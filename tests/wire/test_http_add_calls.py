@@ -6,11 +6,12 @@ import asyncio
 import gzip
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
 import pytest
+from backports import zstd
 
 from schemas.identity import call_ids, uuid_texts
 from schemas.messages import header
@@ -28,6 +29,7 @@ from tests.support.edge import (
     until,
 )
 
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd.compress}
 GOOD = {"phoneNumber": "12125551001", "firstName": "Ada"}
 BAD = {"firstName": "Bob"}
 BODY = json.dumps({"batchId": BATCH, "call_data": [GOOD]}).encode()
@@ -183,28 +185,34 @@ async def test_other_content_types_are_a_415(world: World, content_type: str) ->
     assert_refused(answer, 415, "unsupported_media_type", "Content-Type")
 
 
-async def test_a_gzip_body_is_inflated(world: World) -> None:
-    answer = await world.post("addCallsToBatch", gzip.compress(BODY), {"content-encoding": "gzip"})
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+async def test_a_compressed_body_is_inflated(world: World, coding: str) -> None:
+    answer = await world.post("addCallsToBatch", COMPRESS[coding](BODY), {"content-encoding": coding})
     assert answer.status_code == 200
 
 
-async def test_an_encoding_other_than_gzip_is_a_415(world: World) -> None:
-    answer = await world.post("addCallsToBatch", BODY, {"content-encoding": "br"})
+@pytest.mark.parametrize("coding", ["br", "gzip, zstd"])
+async def test_another_encoding_is_a_415_that_names_those_that_are_read(world: World, coding: str) -> None:
+    answer = await world.post("addCallsToBatch", BODY, {"content-encoding": coding})
     assert_refused(answer, 415, "unsupported_media_type", "Content-Encoding")
+    assert answer.headers["accept-encoding"] == "gzip, zstd"
 
 
-@pytest.mark.parametrize(
-    "body", [gzip.compress(BODY)[:-1], gzip.compress(BODY) + b"junk", BODY], ids=["cut off", "junk after", "plain"]
-)
-async def test_damaged_gzip_is_a_400(world: World, body: bytes) -> None:
-    answer = await world.post("addCallsToBatch", body, {"content-encoding": "gzip"})
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+@pytest.mark.parametrize("damage", ["cut off", "junk after", "plain"])
+async def test_a_damaged_compressed_body_is_a_400(world: World, coding: str, damage: str) -> None:
+    whole = COMPRESS[coding](BODY)
+    body = {"cut off": whole[:-1], "junk after": whole + b"junk", "plain": BODY}[damage]
+    answer = await world.post("addCallsToBatch", body, {"content-encoding": coding})
     assert_refused(answer, 400, "bad_request", "Content-Encoding")
+    assert world.pipeline.published == []
 
 
-async def test_a_gzip_bomb_is_a_413_and_leaves_no_bytes_held() -> None:
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+async def test_a_bomb_is_a_413_and_leaves_no_bytes_held(coding: str) -> None:
     async with served(body_limit_bytes=1_000_000) as world:
-        bomb = gzip.compress(b" " * 50_000_000)
-        answer = await world.post("addCallsToBatch", bomb, {"content-encoding": "gzip"})
+        bomb = COMPRESS[coding](b" " * 50_000_000)
+        answer = await world.post("addCallsToBatch", bomb, {"content-encoding": coding})
         assert_refused(answer, 413, "body_too_large")
         assert "1000000" in answer.json()["errorMessage"]
         assert world.app.state.edge.admission.held_bytes == 0

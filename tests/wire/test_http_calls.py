@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
@@ -26,6 +27,7 @@ from tests.support.edge import (
     World,
     number_record,
     served,
+    until,
 )
 
 NEW: dict[str, Any] = {
@@ -147,6 +149,11 @@ async def test_a_page_of_contacts_shows_variables_flat_beside_the_fixed_fields(w
         "batchId": BATCH,
         "batchName": "a batch",
         "batchStatus": "pending",
+        "retry": 0,
+        "delay": 0,
+        "timezone": None,
+        "callingHour": None,
+        "allowedDays": [],
         "page": 1,
         "limit": 10,
         "total": 1,
@@ -300,8 +307,8 @@ async def test_the_document_lists_every_route_and_the_page_shows_it(world: World
     page = await world.http.get("/docs")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert all(path in page.text for path in document["paths"])
-    assert "http://" not in page.text
-    assert "https://" not in page.text
+    assert 'href="http' not in page.text
+    assert "src=" not in page.text
 
 
 @pytest.mark.parametrize(
@@ -358,3 +365,13 @@ async def test_what_is_not_a_request_is_a_400_in_the_envelope(world: World, requ
 async def test_the_server_leaves_signals_to_whoever_runs_it(world: World) -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert KEY not in (await world.http.get("/docs")).text
+
+
+async def test_what_is_cut_off_at_the_end_of_a_stop_is_a_500_in_the_envelope(world: World) -> None:
+    head = f"POST /api/call/addCallsToBatch HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ncontent-length: 9\r\n\r\n{{"
+    asked = asyncio.create_task(world.bytes_exchanged(head.encode()))
+    await until(lambda: world.app.state.edge.admission.held_bytes == 1)
+    world.stop.set()
+    head_of_answer, _, body = (await asked).partition(b"\r\n\r\n")
+    assert head_of_answer.startswith(b"HTTP/1.1 500 ")
+    assert json.loads(body)["data"]["errors"][0]["code"] == "internal"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -17,16 +17,18 @@ from schemas.dead_letters import DeadLetter, from_message, to_message
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message, MustStopError, TryAgainError
 from schemas.outcomes import Code, FieldError
-from schemas.records import PhoneLogChunk, Receipt, SubmissionAccepted
+from schemas.records import DialerCommand, PhoneLogChunk, Receipt, SubmissionAccepted
 from schemas.topics import TopicName
 from sinks.archive import Archive
 from sinks.clickhouse import ClickHouse, connect
 from sinks.load import Load
 from sinks.rows import Insert, prepare, receipt_of
+from sinks.sessions import Session
 from tests.support.bus import Bus, bus_of_its_own
 from tests.unit.sinks.chunks import ACCEPTED_AT, a_chunk, numbers
 from tests.unit.sinks.consuming import MemoryConsumer, record
 
+T = TypeVar("T")
 WITHIN_SECONDS = 60.0
 NO_KAFKA = KafkaConnection("nowhere")
 
@@ -42,6 +44,9 @@ class Tables:
             raise self.errors.pop(0)
         await self.clickhouse.insert(insert)
         self.actions.append((insert.table, insert.rows))
+
+    async def consult(self, work: Callable[[Session], T]) -> T:
+        return await self.clickhouse.consult(work)
 
 
 class Published:
@@ -62,6 +67,9 @@ class Published:
 
     def receipts(self) -> list[Receipt]:
         return [decode(each.value, Receipt) for each in self.messages if each.topic == TopicName.RECEIPTS]
+
+    def starts(self) -> list[DialerCommand]:
+        return [decode(each.value, DialerCommand) for each in self.messages if each.topic == TopicName.DIALER]
 
     def letters(self) -> list[DeadLetter]:
         letters = [from_message(m.value, m.headers) for m in self.messages if m.topic == TopicName.DEAD_LETTER]
@@ -115,6 +123,7 @@ async def test_rows_then_receipts_then_their_messages_then_offsets(clickhouse: C
     assert actions == [
         "start",
         ("phone_log", 30),
+        ("calls.dialer", 3),
         ("receipts", 3),
         ("calls.receipts", 3),
         ("commit", 3),
@@ -129,7 +138,7 @@ async def test_a_receipt_goes_where_its_answer_is_awaited(clickhouse: ClickHouse
 
     await load(Tables(clickhouse, actions), publisher, messages(chunks(1)))
 
-    (message,) = publisher.messages
+    message = publisher.messages[-1]
     assert (message.key, message.partition) == (b"s0", 5)
 
 
@@ -151,7 +160,13 @@ async def test_a_foreign_message_is_passed_over_and_counted(
     with capture_logs() as logs:
         await load(Tables(clickhouse, actions), Published(actions), [record(0, foreign), record(1, ours)])
 
-    assert actions[1:-1] == [("phone_log", 10), ("receipts", 1), ("calls.receipts", 1), ("commit", 2)]
+    assert actions[1:-1] == [
+        ("phone_log", 10),
+        ("calls.dialer", 1),
+        ("receipts", 1),
+        ("calls.receipts", 1),
+        ("commit", 2),
+    ]
     assert [line["count"] for line in logs if line["event"] == "foreign_messages_skipped"] == [1]
 
 
@@ -242,7 +257,8 @@ async def test_dead_letters_of_refused_rows_are_there_before_their_receipts(
 
     await load(Tables(clickhouse, actions), Published(actions), messages(chunks(1)))
 
-    assert actions[-4:] == [("calls.dead-letter", 1), ("calls.receipts", 1), ("commit", 1), "stop"]
+    told = [("calls.dead-letter", 1), ("receipts", 1), ("calls.receipts", 1), ("commit", 1), "stop"]
+    assert actions[-5:] == told
 
 
 async def test_a_table_that_refuses_every_row_stops_the_process_before_any_dead_letter(
@@ -361,11 +377,18 @@ async def test_chunks_on_kafka_are_stored_told_and_committed(bus: Bus, clickhous
     assert await stored(clickhouse) == 200
 
 
+class WithoutReceipts(Published):
+    async def publish(self, messages: Sequence[Message]) -> None:
+        if messages[0].topic == TopicName.RECEIPTS:
+            raise TryAgainError("away")
+        await super().publish(messages)
+
+
 async def test_what_was_stored_but_not_committed_is_done_again_without_a_second_row(
     bus: Bus, clickhouse: ClickHouse
 ) -> None:
     await bus.publisher.publish(on_the_bus(chunks(4)))
-    silent = Published([], *[TryAgainError("away")] * 1000)
+    silent = WithoutReceipts([])
 
     async def all_are_stored() -> bool:
         return bool(await stored(clickhouse, "SELECT count() FROM receipts") == 4)

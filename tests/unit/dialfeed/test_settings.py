@@ -192,3 +192,22 @@ def test_every_example_keeps_its_own_rule() -> None:
 def test_the_table_in_the_documentation_is_the_one_in_the_code() -> None:
     document = (ROOT / "docs" / "operating.md").read_text()
     assert settings_table() in document
+
+
+@pytest.mark.parametrize(
+    "url", ["dialer:8080", "ftp://dialer", "http://", "http:///starts", "http://a b/", "https://h\n/"]
+)
+def test_what_is_no_address_of_a_calling_service_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="DIALFEED_CALLING_SERVICE is"):
+        load_settings(calling_service=url)
+
+
+@pytest.mark.parametrize("url", ["http://dialer", "https://u:p@dialer.example.com:8443/a?b=c", "http://[::1]:80/x"])
+def test_an_address_of_a_calling_service_is_http_or_https(url: str) -> None:
+    assert load_settings(calling_service=url).calling_service == url
+
+
+def test_a_short_secret_is_refused_and_not_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(calling_service="http://dialer", calling_service_secret="hunter2")
+    assert "hunter2" not in str(caught.value)

@@ -8,14 +8,18 @@ import pytest
 
 from ingest_api.app import create_app
 from ingest_api.batch_details import BATCH_STATUSES
+from ingest_api.idempotency import MOST_CHARACTERS
 from ingest_api.openapi import document
 from ingest_api.openapi_page import page
 from ingest_api.settings import EdgeSettings
+from ingest_api.statuses import MOST_ERRORS, MOST_EVENT_BYTES, MOST_EVENTS
+from ingest_api.upload_rows import CheckedRows
 from schemas.outcomes import HTTP_CODES, RECORD_CODES, HttpCode
+from schemas.statuses import MAX_TRANSCRIPT_CHARACTERS, MAX_URL_CHARACTERS, CallStatus
 from tests.support.edge import World
 
 DOCS = (Path(__file__).parents[3] / "docs" / "http.md").read_text("utf-8")
-OUTSIDE_OPERATIONS = {HttpCode.NOT_FOUND, HttpCode.METHOD_NOT_ALLOWED}
+OUTSIDE_OPERATIONS = {HttpCode.METHOD_NOT_ALLOWED}
 
 
 def operations() -> list[tuple[str, dict[str, Any]]]:
@@ -39,6 +43,16 @@ def test_the_documentation_names_the_default_limits() -> None:
     assert f"no answer within {settings.bus_seconds:g} s is 503" in DOCS
     assert f"requests that wait go on for {settings.drain_seconds:g} s" in DOCS
     assert f"at most {settings.body_limit_bytes // 2**20} MiB (a setting)" in DOCS
+
+
+def test_the_documentation_names_what_bounds_repeats_and_statuses() -> None:
+    assert f"1 to {MOST_CHARACTERS} visible ASCII characters" in DOCS
+    assert f"the first repeat that comes {EdgeSettings().publish_again_seconds:g} s after it" in DOCS
+    assert f"an array of at most {MOST_EVENTS}" in DOCS
+    assert f"An event is at most {MOST_EVENT_BYTES} bytes" in DOCS
+    assert f"at most {MAX_URL_CHARACTERS} and {MAX_TRANSCRIPT_CHARACTERS} characters" in DOCS
+    assert f"(at most {MOST_ERRORS} errors" in DOCS
+    assert [status for status in CallStatus if f"`{status}`" not in DOCS] == []
 
 
 def test_every_code_is_an_answer_of_some_operation() -> None:
@@ -75,6 +89,8 @@ async def test_the_document_has_exactly_the_routes_of_the_application() -> None:
         store=world.store,
         receipts=world.receipts,
         known_timezone=bool,
+        normalise=str,
+        check_rows=lambda _, records: CheckedRows([None] * len(records), {}),
     )
     assert {route.path for route in app.routes} == {path for path, _ in operations()}  # type: ignore[attr-defined]
 

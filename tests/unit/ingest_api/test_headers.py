@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ingest_api.envelope import RefusedError
-from ingest_api.headers import Wait, is_gzip, require_json, wait_of
+from ingest_api.headers import Wait, coding_of, require_json, wait_of
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,22 @@ def test_these_content_types_are_refused(content_type: str) -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "expected"),
-    [(None, False), ("", False), ("identity", False), ("gzip", True), ("GZIP", True), ("identity, x-gzip", True)],
+    [
+        (None, None),
+        ("", None),
+        ("identity", None),
+        ("gzip", "gzip"),
+        ("GZIP", "gzip"),
+        ("identity, x-gzip", "gzip"),
+        ("zstd", "zstd"),
+    ],
 )
-def test_gzip_and_identity_are_read(encoding: str | None, expected: bool) -> None:
-    assert is_gzip(encoding) is expected
+def test_gzip_zstd_and_identity_are_read(encoding: str | None, expected: str | None) -> None:
+    assert coding_of(encoding) == expected
 
 
-@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "gzip;q=1"])
-def test_other_encodings_are_refused(encoding: str) -> None:
-    with pytest.raises(RefusedError, match="unsupported_media_type"):
-        is_gzip(encoding)
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "gzip, zstd", "gzip;q=1"])
+def test_other_encodings_are_refused_and_those_that_are_read_named(encoding: str) -> None:
+    with pytest.raises(RefusedError, match="unsupported_media_type") as refusal:
+        coding_of(encoding)
+    assert refusal.value.headers == {"Accept-Encoding": "gzip, zstd"}

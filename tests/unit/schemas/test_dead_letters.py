@@ -30,6 +30,7 @@ def letter(**fields: Any) -> DeadLetter:
         "first_failed_at": 1_700_000_000_001,
         "failed_at": 1_700_000_000_001,
         "app_version": "0.1.0",
+        "body_hash": "5e" * 32,
     }
     return DeadLetter(**values | fields)
 

@@ -75,6 +75,42 @@ async def test_what_is_written_at_once_is_bounded(actions: list[Any], bounds: di
     assert actions[1:-1] == [("write", 0, 1), ("commit", 2), ("write", 2, 3), ("commit", 4)]
 
 
+async def test_what_weighs_little_is_written_with_more_of_its_kind(actions: list[Any]) -> None:
+    consumer = MemoryConsumer([record(offset) for offset in range(12)], actions)
+    loop = Consuming(
+        "load",
+        [TOPIC],
+        lambda: consumer,
+        Writing(actions),
+        most_messages=2,
+        most_bytes=10_000,
+        weight_of=lambda _: 0.25,
+    )
+
+    await run_until_idle(loop, consumer)
+
+    assert actions[1:-1] == [("write", *range(8)), ("commit", 8), ("write", *range(8, 12)), ("commit", 12)]
+
+
+async def test_what_was_read_is_forgotten_when_partitions_move(actions: list[Any]) -> None:
+    consumer = MemoryConsumer([], actions)
+    forgotten: list[bool] = []
+    loop = Consuming(
+        "load",
+        [TOPIC],
+        lambda: consumer,
+        Writing(actions),
+        most_messages=2,
+        most_bytes=9,
+        moved=lambda: forgotten.append(True),
+    )
+    await run_until_idle(loop, consumer)
+
+    await consumer.listener.on_partitions_revoked(set())
+
+    assert forgotten == [True]
+
+
 async def test_while_the_world_is_wrong_the_same_is_tried_again_in_place(actions: list[Any]) -> None:
     consumer = MemoryConsumer([record(7)], actions)
     write = Writing(actions, *[TryAgainError("ClickHouse does not answer")] * 3)

@@ -34,3 +34,8 @@ def test_the_shorter_ways_to_write_texts_write_the_same(values: list[str]) -> No
 
 def test_the_shorter_way_to_write_integers_writes_the_same() -> None:
     assert native.same_integer("a", native.MILLISECONDS, 7, 3) == native.integers("a", native.MILLISECONDS, [7, 7, 7])
+
+
+def test_a_column_with_missing_values_says_first_which_they_are() -> None:
+    assert native.optional_texts("a", ["x", None]).data == b"\0\1" + b"\1x\0"
+    assert native.optional_numbers("a", [None, 1.0]).data == b"\1\0" + bytes(8) + b"\0\0\0\0\0\0\xf0\x3f"

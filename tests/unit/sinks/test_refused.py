@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.outcomes import Code
+from sinks.entries import LeftTimes
 from sinks.refused import SAMPLE_ROWS, RefusedRow, dead_letter_of, halves, sample
 from sinks.rows import PreparedChunk, prepare
 from tests.unit.sinks.chunks import ACCEPTED_AT, a_chunk, numbers
@@ -37,6 +39,17 @@ def test_half_of_a_chunk_is_what_would_have_been_prepared_of_those_rows() -> Non
 
     assert left.call_ids + right.call_ids == prepare(chunk).call_ids
     assert right.chunk.variables == chunk.variables[2:]
+
+
+def test_rows_keep_their_entries_whatever_they_are_cut_from() -> None:
+    left = LeftTimes(np.array([[12122000001, ACCEPTED_AT - 1], [12122000002, ACCEPTED_AT + 1]], "<i8").tobytes())
+    whole = prepare(a_chunk(numbers(4)), left)
+
+    (first,), (second,) = halves([whole])
+
+    assert (first.entries.entry, second.entries.entry) == ([0, 1], [0, 0])
+    assert first.left + second.left == whole.left
+    assert first.call_ids + second.call_ids == whole.call_ids
 
 
 def test_a_sample_is_of_different_rows_from_all_over() -> None:

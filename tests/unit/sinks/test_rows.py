@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.identity import CALL_ID_BYTES, call_ids
-from schemas.records import PhoneLogChunk
-from sinks.entries import entries_of
-from sinks.rows import is_whole, phone_log_insert, prepare, receipt_of, row_version
+from schemas.identity import CALL_ID_BYTES, call_ids, record_id
+from schemas.records import Origins, PhoneLogChunk
+from sinks.rows import is_whole, phone_log_insert, prepare, receipt_of, receipts_of, row_version
 from tests.unit.sinks.chunks import ACCEPTED_AT, a_chunk, numbers
 
 
@@ -66,8 +65,31 @@ def test_a_version_always_fits_its_column(accepted_at: int, index: int) -> None:
     assert 0 <= row_version(accepted_at, index) < 2**64
 
 
-def test_every_record_updates_entry_0_while_nothing_leaves_pending() -> None:
-    assert entries_of("batch", numbers(3), ACCEPTED_AT) == [0, 0, 0]
+def gathered(**changes: object) -> PhoneLogChunk:
+    """Return a slice of three bare records, of which the first was not accepted."""
+    origins = Origins(partition=[3, 3, 4], offset=[7, 8, 1], accepted_at=[ACCEPTED_AT + i for i in range(3)])
+    return a_chunk(numbers(2), **({"size": 3, "record_index": [1, 2], "origins": origins} | changes))
+
+
+def test_gathered_records_have_a_receipt_each() -> None:
+    receipts = receipts_of(prepare(gathered()), refused={2})
+
+    assert [r.submission_id for r in receipts] == [record_id(3, 7), record_id(3, 8), record_id(4, 1)]
+    assert [(r.first_index, r.total, r.added, r.failed) for r in receipts] == [(0, 1, 0, 1), (0, 1, 1, 0), (0, 1, 0, 1)]
+    assert [r.accepted_at - ACCEPTED_AT for r in receipts] == [0, 1, 2]
+    assert receipts[1].call_ids == prepare(gathered()).call_ids[:CALL_ID_BYTES]
+    assert receipts[0].call_ids == receipts[2].call_ids == b""
+
+
+def test_a_slice_of_one_submission_has_one_receipt_with_its_body_hash() -> None:
+    (receipt,) = receipts_of(prepare(a_chunk(numbers(3), body_hash="h")))
+
+    assert (receipt.added, receipt.body_hash) == (3, "h")
+
+
+def test_a_gathered_slice_names_the_origin_of_every_record_to_be_whole() -> None:
+    assert is_whole(gathered())
+    assert not is_whole(gathered(origins=Origins(partition=[3, 3], offset=[7, 8, 1], accepted_at=[1, 2, 3])))
 
 
 @pytest.mark.parametrize("changes", [{}, {"size": 9}, {"first_index": 2, "record_index": [2, 3], "total": 9}])

@@ -35,6 +35,13 @@ def test_a_surrogate_pair_is_text() -> None:
     assert decode_records([b'{"a":"\\ud83d\\ude00"}'], 100).objects == [{"a": "😀"}]
 
 
+def test_one_byte_order_mark_is_skipped() -> None:
+    assert decode_records([b'\xef\xbb\xbf{"a":1}'], 100).objects == [{"a": 1}]
+    assert errors(b'\xef\xbb\xbf{"a":1}') == []
+    assert errors(b"\xef\xbb\xbf[]") == [("not_an_object", "")]
+    assert errors(b"\xef\xbb\xbf\xef\xbb\xbf{}") == [("undecodable", "")]
+
+
 def test_broken_utf_8_is_invalid_text() -> None:
     assert errors(b'{"a":"\xff"}') == [("invalid_text", "")]
 

@@ -1,33 +1,70 @@
 """New records of the registry, checked against what is registered already. Pure: the time comes in, a record goes out.
 
-Everything raises WrongUseError, which says what is wrong and what to do instead.
+The command line and the admin calls over HTTP share these rules. Everything raises RegistrationRefusedError, which says
+what is wrong and what to do instead; what it repeats of the input is cut, but not made safe for a terminal.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final, TypeVar
 
 import msgspec
 
-from dialfeed.exits import WrongUseError
-from dialfeed.plain_text import one_line
 from schemas.agent_schemas import SchemaRefused, compile_validator, parse_schema
 from schemas.identity import hash_api_key, new_api_key, new_id
 from schemas.outcomes import FieldError
 from schemas.records import Agent, AgentVersion, ApiKey, Batch, CallingNumber, Workspace
-from schemas.registry import Registry
-from streams.phone_numbers import normalise
-from streams.timezones import zone_names
+from schemas.registry import ADMINISTRATION, Registry
+from schemas.schema_compatibility import next_version
 
 MAX_NAME_CHARACTERS: Final = 200
 DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 """A day's index is its number in the contract: 0 is Sunday."""
 
+ID_FIELDS: Final = {
+    "workspace": "workspaceId",
+    "key": "keyId",
+    "agent": "agentId",
+    "number": "phoneId",
+    "batch": "batchId",
+}
+"""The field that names one of each kind."""
+
+MOST_QUOTED: Final = 80
+
 _HOURS: Final = re.compile(r"((?:[01][0-9]|2[0-3]):[0-5][0-9])-((?:[01][0-9]|2[0-3]):[0-5][0-9])")
 _Owned = TypeVar("_Owned", Agent, CallingNumber, Batch, ApiKey)
+
+
+class Refusal(Enum):
+    """What kind of thing stands against a registration."""
+
+    WRONG = auto()  # a value cannot be used
+    MISSING = auto()  # what it refers to is not registered, or not in this workspace
+    TAKEN = auto()  # there is one already
+
+
+class RegistrationRefusedError(Exception):
+    """One sentence about what is wrong, what to do instead, and the field (as the HTTP bodies name it) it is about."""
+
+    def __init__(self, kind: Refusal, field: str, sentence: str, remedy: str) -> None:
+        super().__init__(sentence)
+        self.kind = kind
+        self.field = field
+        self.sentence = sentence
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What others know: the names of the tz database, and how a telephone number is read (E.164 with plus)."""
+
+    known_timezone: Callable[[str], bool]
+    normalise: Callable[[str], str | FieldError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +90,10 @@ def find_workspace(state: Registry, id_or_name: str) -> Workspace:
     named = [workspace for workspace in state.workspaces.values() if workspace.name == id_or_name]
     if len(named) > 1:
         ids = ", ".join(workspace.workspace_id for workspace in named)
-        raise WrongUseError(
-            f"{len(named)} workspaces have the name {_quoted(id_or_name)}", f"Give an id instead: {ids}."
+        raise _wrong(
+            "workspaceId",
+            f"{len(named)} workspaces have the name {_quoted(id_or_name)}",
+            f"Give an id instead: {ids}.",
         )
     if not named:
         raise _missing("workspace", id_or_name, "dialfeed workspace list")
@@ -76,21 +115,30 @@ def find_batch(state: Registry, batch_id: str) -> Batch:
     return _owned(state.batches, "batch", batch_id, None)
 
 
-def new_workspace(state: Registry, name: str, timezone: str | None, now_ms: int) -> Workspace:
+def new_workspace(state: Registry, rules: Rules, name: str, timezone: str | None, now_ms: int) -> Workspace:
     """Return a workspace whose name no other has."""
     name = _name(name)
     taken = [workspace.workspace_id for workspace in state.workspaces.values() if workspace.name == name]
     if taken:
-        raise WrongUseError(f"a workspace {_quoted(name)} is there already", f"Use it (its id is {taken[0]}).")
-    return Workspace(workspace_id=new_id(), name=name, timezone=_zone(timezone), created_at=now_ms)
+        raise _taken("name", f"a workspace {_quoted(name)} is there already", f"Use it: its id is {taken[0]}.")
+    return Workspace(workspace_id=new_id(), name=name, timezone=_zone(rules, timezone), created_at=now_ms)
 
 
 def new_key(workspace: Workspace, name: str, now_ms: int) -> tuple[ApiKey, str]:
     """Return a key's record, and the key itself, which is kept nowhere."""
+    return _key(workspace.workspace_id, name, now_ms)
+
+
+def new_admin_key(name: str, now_ms: int) -> tuple[ApiKey, str]:
+    """Return the record of a key that opens the administration, and the key itself, which is kept nowhere."""
+    return _key(ADMINISTRATION, name, now_ms)
+
+
+def _key(workspace_id: str, name: str, now_ms: int) -> tuple[ApiKey, str]:
     api_key = new_api_key()
     record = ApiKey(
         key_id=new_id(),
-        workspace_id=workspace.workspace_id,
+        workspace_id=workspace_id,
         name=_name(name),
         key_hash=hash_api_key(api_key),
         created_at=now_ms,
@@ -106,10 +154,7 @@ def revoked_key(state: Registry, key_id: str, now_ms: int) -> ApiKey:
 
 def new_agent(workspace: Workspace, name: str, schema: str, now_ms: int) -> Agent:
     """Return an agent with the first version of its variable schema, an Avro record schema as JSON text."""
-    try:
-        compile_validator(parse_schema(schema))
-    except SchemaRefused as refused:
-        raise WrongUseError(f"the variable schema is refused: {refused.reason}", "Change the schema.") from None
+    _require_usable(schema)
     return Agent(
         agent_id=new_id(),
         workspace_id=workspace.workspace_id,
@@ -119,24 +164,40 @@ def new_agent(workspace: Workspace, name: str, schema: str, now_ms: int) -> Agen
     )
 
 
-def new_number(state: Registry, workspace: Workspace, agent: Agent, number: str, now_ms: int) -> CallingNumber:
-    """Return a calling number, as E.164, that an agent of the workspace speaks on."""
-    e164 = normalise(number)
+def new_agent_version(agent: Agent, schema: str, now_ms: int) -> Agent:
+    """Return the agent with a further version of its variable schema; unchanged if it is the newest already."""
+    _require_usable(schema)
+    try:
+        return next_version(agent, schema, now_ms)
+    except SchemaRefused as refused:
+        raise _taken("schema", refused.reason, "Else make another agent.") from None
+
+
+def _require_usable(schema: str) -> None:
+    try:
+        compile_validator(parse_schema(schema))
+    except SchemaRefused as refused:
+        raise _wrong("schema", f"the variable schema is refused: {refused.reason}", "Change the schema.") from None
+
+
+def new_number(state: Registry, rules: Rules, agent: Agent, number: str, now_ms: int) -> CallingNumber:
+    """Return a calling number, as E.164, of the agent's workspace, that the agent speaks on."""
+    e164 = rules.normalise(number)
     if isinstance(e164, FieldError):
-        raise WrongUseError(f"{_quoted(number)} is no calling number: {e164.message}", "Correct the number.")
+        raise _wrong("number", f"{_quoted(number)} is no calling number: {e164.message}", "Correct the number.")
     taken = [other.phone_id for other in state.numbers.values() if other.number == e164]
     if taken:
-        raise WrongUseError(f"the number {e164} is there already", f"Use it: its phone id is {taken[0]}.")
+        raise _taken("number", f"the number {e164} is there already", f"Use it: its phone id is {taken[0]}.")
     return CallingNumber(
         phone_id=new_id(),
-        workspace_id=workspace.workspace_id,
+        workspace_id=agent.workspace_id,
         number=e164,
         agent_id=agent.agent_id,
         created_at=now_ms,
     )
 
 
-def new_batch(state: Registry, workspace: Workspace, campaign: Campaign, now_ms: int) -> Batch:
+def new_batch(state: Registry, rules: Rules, workspace: Workspace, campaign: Campaign, now_ms: int) -> Batch:
     """Return a batch whose calling numbers are the workspace's."""
     numbers = [find_number(state, phone_id, workspace) for phone_id in dict.fromkeys(campaign.phone_ids)]
     start, end = _hours(campaign.calling_hours)
@@ -147,7 +208,7 @@ def new_batch(state: Registry, workspace: Workspace, campaign: Campaign, now_ms:
         phone_ids=[number.phone_id for number in numbers],
         retry=campaign.retry,
         delay=campaign.delay,
-        timezone=_zone(campaign.timezone),
+        timezone=_zone(rules, campaign.timezone),
         calling_hour_start=start,
         calling_hour_end=end,
         allowed_days=_days(campaign.days),
@@ -160,37 +221,42 @@ def _owned(kept: Mapping[str, _Owned], kind: str, wanted: str, workspace: Worksp
     if found is None:
         raise _missing(kind, wanted, f"dialfeed {kind} list")
     if workspace is not None and found.workspace_id != workspace.workspace_id:
-        raise WrongUseError(
-            f"the {kind} {_quoted(wanted)} belongs to another workspace than {_quoted(workspace.name)}",
-            f"See `dialfeed {kind} list`.",
-        )
+        sentence = f"the {kind} {_quoted(wanted)} belongs to another workspace than {_quoted(workspace.name)}"
+        raise RegistrationRefusedError(Refusal.MISSING, ID_FIELDS[kind], sentence, f"See `dialfeed {kind} list`.")
     return found
 
 
-def _missing(kind: str, wanted: str, where_to_look: str) -> WrongUseError:
-    return WrongUseError(f"there is no {kind} {_quoted(wanted)}", f"See `{where_to_look}`.")
+def _missing(kind: str, wanted: str, where_to_look: str) -> RegistrationRefusedError:
+    sentence = f"there is no {kind} {_quoted(wanted)}"
+    return RegistrationRefusedError(Refusal.MISSING, ID_FIELDS[kind], sentence, f"See `{where_to_look}`.")
+
+
+def _wrong(field: str, sentence: str, remedy: str) -> RegistrationRefusedError:
+    return RegistrationRefusedError(Refusal.WRONG, field, sentence, remedy)
+
+
+def _taken(field: str, sentence: str, remedy: str) -> RegistrationRefusedError:
+    return RegistrationRefusedError(Refusal.TAKEN, field, sentence, remedy)
 
 
 def _quoted(text: str) -> str:
-    return f'"{one_line(text, 80)}"'
+    return f'"{text}"' if len(text) <= MOST_QUOTED else f'"{text[: MOST_QUOTED - 3]}..."'
 
 
 def _name(text: str) -> str:
     name = text.strip()
     if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        raise WrongUseError(
-            f"the name {_quoted(text)} cannot be used", f"Take 1 to {MAX_NAME_CHARACTERS} printable characters."
-        )
+        remedy = f"Take 1 to {MAX_NAME_CHARACTERS} printable characters."
+        raise _wrong("name", f"the name {_quoted(text)} cannot be used", remedy)
     return name
 
 
-def _zone(name: str | None) -> str | None:
+def _zone(rules: Rules, name: str | None) -> str | None:
     if not name:
         return None
-    if name not in zone_names():
-        raise WrongUseError(
-            f"the tz database has no zone {_quoted(name)}", "Take an IANA name, such as America/New_York."
-        )
+    if not rules.known_timezone(name):
+        remedy = "Take an IANA name, such as America/New_York."
+        raise _wrong("timezone", f"the tz database has no zone {_quoted(name)}", remedy)
     return name
 
 
@@ -199,7 +265,8 @@ def _hours(text: str | None) -> tuple[str | None, str | None]:
         return None, None
     match = _HOURS.fullmatch(text)
     if match is None or match[1] == match[2]:
-        raise WrongUseError(f"calling hours {_quoted(text)} cannot be used", "Give two times, as in 09:00-18:00.")
+        remedy = "Give two times, as in 09:00-18:00."
+        raise _wrong("callingHour", f"calling hours {_quoted(text)} cannot be used", remedy)
     return match[1], match[2]
 
 
@@ -213,4 +280,5 @@ def _day(text: str) -> int:
         return DAYS.index(short)
     if short.isdecimal() and short.isascii() and int(short) < len(DAYS):
         return int(short)
-    raise WrongUseError(f"there is no day {_quoted(text)}", "Days are sun, mon, tue, wed, thu, fri, sat, or 0 to 6.")
+    remedy = "Days are sun, mon, tue, wed, thu, fri, sat, or 0 to 6."
+    raise _wrong("allowedDays", f"there is no day {_quoted(text)}", remedy)

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from dialfeed.exits import WrongUseError
-from dialfeed.registrations import (
+from schemas.records import Workspace
+from schemas.registrations import (
     Campaign,
+    RegistrationRefusedError,
+    Rules,
     find_agent,
     find_workspace,
+    new_admin_key,
     new_agent,
     new_batch,
     new_key,
@@ -14,10 +17,12 @@ from dialfeed.registrations import (
     new_workspace,
     revoked_key,
 )
-from schemas.records import Workspace
 from schemas.registry import Registry
+from streams.phone_numbers import normalise
+from streams.timezones import zone_names
 
 NOW = 1_767_225_600_000
+RULES = Rules(known_timezone=lambda name: name in zone_names(), normalise=normalise)
 SCHEMA = '{"type": "record", "name": "R", "fields": [{"name": "firstName", "type": "string"}]}'
 
 
@@ -28,7 +33,7 @@ def state() -> Registry:
 
 @pytest.fixture
 def acme(state: Registry) -> Workspace:
-    made = new_workspace(state, "Acme", None, NOW)
+    made = new_workspace(state, RULES, "Acme", None, NOW)
     state.apply(made)
     return made
 
@@ -36,7 +41,7 @@ def acme(state: Registry) -> Workspace:
 def campaign_numbers(state: Registry, owner: Workspace, *numbers: str) -> list[str]:
     agent = new_agent(owner, "agent", SCHEMA, NOW)
     state.apply(agent)
-    made = [new_number(state, owner, agent, number, NOW) for number in numbers]
+    made = [new_number(state, RULES, agent, number, NOW) for number in numbers]
     for number in made:
         state.apply(number)
     return [number.phone_id for number in made]
@@ -48,27 +53,27 @@ def test_a_workspace_is_found_by_id_and_by_name(state: Registry, acme: Workspace
 
 def test_a_name_that_two_workspaces_have_names_neither(state: Registry, acme: Workspace) -> None:
     state.apply(Workspace(workspace_id="other", name="Acme", created_at=NOW))
-    with pytest.raises(WrongUseError) as caught:
+    with pytest.raises(RegistrationRefusedError) as caught:
         find_workspace(state, "Acme")
     assert "other" in caught.value.remedy
     assert acme.workspace_id in caught.value.remedy
 
 
 def test_a_second_workspace_of_the_same_name_is_refused(state: Registry, acme: Workspace) -> None:
-    with pytest.raises(WrongUseError, match="already"):
-        new_workspace(state, f" {acme.name} ", None, NOW)
+    with pytest.raises(RegistrationRefusedError, match="already"):
+        new_workspace(state, RULES, f" {acme.name} ", None, NOW)
 
 
 @pytest.mark.parametrize("zone", ["EST5", "+05:30", "america/new_york", "nowhere"])
 def test_a_zone_that_the_tz_database_does_not_have_is_refused(state: Registry, zone: str) -> None:
-    with pytest.raises(WrongUseError, match="tz database"):
-        new_workspace(state, "Acme", zone, NOW)
+    with pytest.raises(RegistrationRefusedError, match="tz database"):
+        new_workspace(state, RULES, "Acme", zone, NOW)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\nb", "\x1b[31m"])
 def test_a_name_that_cannot_be_shown_is_refused(state: Registry, name: str) -> None:
-    with pytest.raises(WrongUseError, match="name"):
-        new_workspace(state, name, None, NOW)
+    with pytest.raises(RegistrationRefusedError, match="name"):
+        new_workspace(state, RULES, name, None, NOW)
 
 
 def test_a_key_opens_its_workspace_until_it_is_revoked(state: Registry, acme: Workspace) -> None:
@@ -98,65 +103,78 @@ def test_an_agent_begins_with_version_one_of_its_schema(acme: Workspace) -> None
 
 @pytest.mark.parametrize("schema", ["", "{", '"string"', '{"type": "record", "name": "R", "fields": [{"name": "1"}]}'])
 def test_a_schema_that_cannot_be_used_is_refused_with_the_reason(acme: Workspace, schema: str) -> None:
-    with pytest.raises(WrongUseError, match=r"refused: .+"):
+    with pytest.raises(RegistrationRefusedError, match=r"refused: .+"):
         new_agent(acme, "a", schema, NOW)
 
 
 def test_an_agent_of_another_workspace_is_refused(state: Registry, acme: Workspace) -> None:
-    other = new_workspace(state, "Other", None, NOW)
+    other = new_workspace(state, RULES, "Other", None, NOW)
     agent = new_agent(other, "a", SCHEMA, NOW)
     state.apply(agent)
-    with pytest.raises(WrongUseError, match="another workspace"):
+    with pytest.raises(RegistrationRefusedError, match="another workspace"):
         find_agent(state, agent.agent_id, acme)
 
 
 def test_a_number_is_kept_as_e164_and_once_only(state: Registry, acme: Workspace) -> None:
     (phone_id,) = campaign_numbers(state, acme, "1 (212) 555-1001")
     assert state.numbers[phone_id].number == "+12125551001"
-    with pytest.raises(WrongUseError, match="already"):
+    with pytest.raises(RegistrationRefusedError, match="already"):
         campaign_numbers(state, acme, "+12125551001")
 
 
 def test_a_text_that_is_no_number_is_refused(state: Registry, acme: Workspace) -> None:
-    with pytest.raises(WrongUseError, match="no calling number"):
+    with pytest.raises(RegistrationRefusedError, match="no calling number"):
         campaign_numbers(state, acme, "12")
 
 
 def test_a_batch_has_its_numbers_once_each_in_the_order_given(state: Registry, acme: Workspace) -> None:
     first, second = campaign_numbers(state, acme, "+12125551001", "+12125551002")
-    batch = new_batch(state, acme, Campaign("spring", [second, first, second]), NOW)
+    batch = new_batch(state, RULES, acme, Campaign("spring", [second, first, second]), NOW)
     assert batch.phone_ids == [second, first]
     assert state.agent_of_batch(batch) is not None
 
 
 def test_a_batch_of_anothers_number_is_refused(state: Registry, acme: Workspace) -> None:
-    other = new_workspace(state, "Other", None, NOW)
+    other = new_workspace(state, RULES, "Other", None, NOW)
     (phone_id,) = campaign_numbers(state, other, "+12125551001")
-    with pytest.raises(WrongUseError, match="another workspace"):
-        new_batch(state, acme, Campaign("spring", [phone_id]), NOW)
+    with pytest.raises(RegistrationRefusedError, match="another workspace"):
+        new_batch(state, RULES, acme, Campaign("spring", [phone_id]), NOW)
 
 
 def test_days_are_names_or_numbers_from_sunday(state: Registry, acme: Workspace) -> None:
     numbers = campaign_numbers(state, acme, "+12125551001")
-    batch = new_batch(state, acme, Campaign("s", numbers, days=["Saturday", "mon", "0", "1"]), NOW)
+    batch = new_batch(state, RULES, acme, Campaign("s", numbers, days=["Saturday", "mon", "0", "1"]), NOW)
     assert batch.allowed_days == [0, 1, 6]
 
 
 @pytest.mark.parametrize("day", ["7", "-1", "day", "", "m"])
 def test_a_day_that_there_is_not_is_refused(state: Registry, acme: Workspace, day: str) -> None:
     numbers = campaign_numbers(state, acme, "+12125551001")
-    with pytest.raises(WrongUseError, match="no day"):
-        new_batch(state, acme, Campaign("s", numbers, days=[day]), NOW)
+    with pytest.raises(RegistrationRefusedError, match="no day"):
+        new_batch(state, RULES, acme, Campaign("s", numbers, days=[day]), NOW)
 
 
 def test_calling_hours_may_go_past_midnight(state: Registry, acme: Workspace) -> None:
     numbers = campaign_numbers(state, acme, "+12125551001")
-    batch = new_batch(state, acme, Campaign("s", numbers, calling_hours="22:00-06:30"), NOW)
+    batch = new_batch(state, RULES, acme, Campaign("s", numbers, calling_hours="22:00-06:30"), NOW)
     assert (batch.calling_hour_start, batch.calling_hour_end) == ("22:00", "06:30")
 
 
 @pytest.mark.parametrize("hours", ["9:00-18:00", "09:00", "09:00-24:00", "09:00-09:00", "09:00-18:00 "])
 def test_calling_hours_that_cannot_be_are_refused(state: Registry, acme: Workspace, hours: str) -> None:
     numbers = campaign_numbers(state, acme, "+12125551001")
-    with pytest.raises(WrongUseError, match="calling hours"):
-        new_batch(state, acme, Campaign("s", numbers, calling_hours=hours), NOW)
+    with pytest.raises(RegistrationRefusedError, match="calling hours"):
+        new_batch(state, RULES, acme, Campaign("s", numbers, calling_hours=hours), NOW)
+
+
+def test_an_admin_key_opens_the_administration_and_no_workspace(state: Registry, acme: Workspace) -> None:
+    record, api_key = new_admin_key("admin", NOW)
+    of_workspace, workspace_key = new_key(acme, "crm", NOW)
+    for one in (record, of_workspace):
+        state.apply(one)
+    assert state.workspace_of_key(api_key) is None
+    assert state.is_admin_key(api_key)
+    assert not state.is_admin_key(workspace_key)
+    assert not state.is_admin_key("df_unknown")
+    state.apply(revoked_key(state, record.key_id, NOW + 1))
+    assert not state.is_admin_key(api_key)

@@ -1,0 +1,217 @@
+"""The administration over HTTP: what the command line makes, for those who have an admin key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ingest_api import admin_bodies as bodies
+from ingest_api import batches
+from ingest_api.body import read_json_body
+from ingest_api.edge import Edge
+from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.publish import published
+from ingest_api.routing import Handler, route
+from schemas import registrations
+from schemas.identity import new_id
+from schemas.outcomes import HttpCode
+from schemas.records import RegistryRecord, Workspace
+from schemas.registrations import RegistrationRefusedError, Rules
+from schemas.registry import Registry, registry_message
+
+log = structlog.get_logger(__name__)
+
+Listing = Callable[[Edge, Request], Answer]
+Change = Callable[[Edge, Request, dict[str, Any]], Awaitable[Answer]]
+"""Answers a request and its body, `{}` where it has none."""
+
+T = TypeVar("T")
+
+
+def admin_routes(edge: Edge) -> list[Route]:
+    """Return the routes under /api/admin. Changes go one at a time, so that each is checked against the one before."""
+    changing = asyncio.Lock()
+
+    def reading(listing: Listing) -> Handler:
+        async def handle(edge: Edge, request: Request) -> Response:
+            await edge.access.administrator(request.headers.get("x-api-key"))
+            await edge.access.catch_up()
+            return _respond(listing(edge, request))
+
+        return handle
+
+    def writing(change: Change) -> Handler:
+        async def handle(edge: Edge, request: Request) -> Response:
+            await edge.access.administrator(request.headers.get("x-api-key"))
+            fields = {} if request.method == "DELETE" else await _body(edge, request)
+            async with changing:
+                await edge.access.catch_up()
+                return _respond(await _refusing(change(edge, request, fields)))
+
+        return handle
+
+    handlers: dict[str, dict[str, Handler]] = {path: {"GET": reading(one)} for path, one in _LISTINGS.items()}
+    for (method, path), change in _CHANGES.items():
+        handlers.setdefault(path, {})[method] = writing(change)
+    return [route(edge, path, by_method) for path, by_method in handlers.items()]
+
+
+async def _refusing(asked: Awaitable[Answer]) -> Answer:
+    try:
+        return await asked
+    except RegistrationRefusedError as error:
+        raise bodies.refusal(error) from None
+
+
+def _respond(answer: Answer) -> Response:
+    return JSONResponse(answer.body, answer.status, dict(answer.headers))
+
+
+async def _body(edge: Edge, request: Request) -> dict[str, Any]:
+    with edge.admission.enter() as place:
+        limit, idle = batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds
+        return batches.read_object(await read_json_body(request, limit, idle, place.hold))
+
+
+async def _register(edge: Edge, record: RegistryRecord) -> None:
+    """Put a record into the registry, and wait until this process knows it."""
+    await edge.bus.require()
+    if not await published(edge.bus.begin([registry_message(record)]), edge.settings.wait_seconds):
+        raise refused(HttpCode.INTERNAL, "Kafka failed in the middle: it may or may not be there; list, then retry")
+    try:
+        await edge.access.catch_up()
+    except RefusedError:
+        log.warning("registration_not_read_back", kind=type(record).__name__)
+
+
+def _rules(edge: Edge) -> Rules:
+    return Rules(known_timezone=edge.known_timezone, normalise=edge.normalise)
+
+
+def _owner(state: Registry, workspace_id: str) -> Workspace:
+    return registrations.find_workspace(state, workspace_id)
+
+
+def _found(kept: Mapping[str, T], wanted: str) -> T:
+    found = kept.get(wanted)
+    if found is None:
+        raise refused(HttpCode.NOT_FOUND)
+    return found
+
+
+def _listed(request: Request, kept: Mapping[str, Any], shown: Callable[[Any], dict[str, Any]]) -> Answer:
+    wanted = bodies.of_workspace(kept.values(), request.query_params.get("workspaceId") or None)
+    return success("Registered", [shown(one) for one in wanted])
+
+
+def _workspaces(edge: Edge, request: Request) -> Answer:
+    return _listed(request, edge.access.known.workspaces, bodies.workspace_shown)
+
+
+async def _create_workspace(edge: Edge, _: Request, fields: dict[str, Any]) -> Answer:
+    asked = bodies.checked(bodies.NewWorkspace, fields)
+    made = registrations.new_workspace(edge.access.known, _rules(edge), asked.name, asked.timezone, edge.now_ms())
+    await _register(edge, made)
+    return success("Workspace created", bodies.workspace_shown(made), 201)
+
+
+def _keys(edge: Edge, request: Request) -> Answer:
+    return _listed(request, edge.access.known.keys, bodies.key_shown)
+
+
+async def _create_key(edge: Edge, _: Request, fields: dict[str, Any]) -> Answer:
+    asked = bodies.checked(bodies.NewKey, fields)
+    if asked.workspaceId is None:
+        made, api_key = registrations.new_admin_key(asked.name, edge.now_ms())
+    else:
+        made, api_key = registrations.new_key(_owner(edge.access.known, asked.workspaceId), asked.name, edge.now_ms())
+    await _register(edge, made)
+    return success("Key created; it is shown this once", {**bodies.key_shown(made), "apiKey": api_key}, 201)
+
+
+async def _revoke_key(edge: Edge, request: Request, _: dict[str, Any]) -> Answer:
+    key_id = request.path_params["id"]
+    _found(edge.access.known.keys, key_id)
+    revoked = registrations.revoked_key(edge.access.known, key_id, edge.now_ms())
+    await _register(edge, revoked)
+    return success("Key revoked", bodies.key_shown(revoked))
+
+
+def _agents(edge: Edge, request: Request) -> Answer:
+    return _listed(request, edge.access.known.agents, bodies.agent_shown)
+
+
+async def _create_agent(edge: Edge, _: Request, fields: dict[str, Any]) -> Answer:
+    asked = bodies.checked(bodies.NewAgent, fields)
+    owner = _owner(edge.access.known, asked.workspaceId)
+    made = registrations.new_agent(owner, asked.name, asked.avro, edge.now_ms())
+    await _register(edge, made)
+    return success("Agent created", bodies.agent_shown(made), 201)
+
+
+async def _update_agent(edge: Edge, request: Request, fields: dict[str, Any]) -> Answer:
+    known = _found(edge.access.known.agents, request.path_params["id"])
+    asked = bodies.checked(bodies.NewVersion, fields)
+    made = registrations.new_agent_version(known, asked.avro, edge.now_ms())
+    if made != known:
+        await _register(edge, made)
+    return success("Agent updated", bodies.agent_shown(made))
+
+
+def _agent(edge: Edge, request: Request) -> Answer:
+    return success("Agent", bodies.agent_in_full(_found(edge.access.known.agents, request.path_params["id"])))
+
+
+def _numbers(edge: Edge, request: Request) -> Answer:
+    return _listed(request, edge.access.known.numbers, bodies.number_shown)
+
+
+async def _create_number(edge: Edge, _: Request, fields: dict[str, Any]) -> Answer:
+    asked = bodies.checked(bodies.NewNumber, fields)
+    state = edge.access.known
+    speaker = registrations.find_agent(state, asked.agentId, _owner(state, asked.workspaceId))
+    made = registrations.new_number(state, _rules(edge), speaker, asked.number, edge.now_ms())
+    await _register(edge, made)
+    return success("Number created", bodies.number_shown(made), 201)
+
+
+def _batches(edge: Edge, request: Request) -> Answer:
+    state = edge.access.known
+    return _listed(request, state.batches, lambda batch: bodies.batch_shown(batch, state))
+
+
+async def _create_batch(edge: Edge, _: Request, fields: dict[str, Any]) -> Answer:
+    asked = bodies.checked(bodies.NewBatchOf, fields, edge.known_timezone)
+    state = edge.access.known
+    owner = _owner(state, asked.workspaceId)
+    unknown = await edge.access.unknown_numbers(owner.workspace_id, asked.callingNumbers)
+    if unknown:
+        raise RefusedError(*batches.unknown_numbers(unknown))
+    made = batches.batch_of(asked, new_id(), owner.workspace_id, edge.now_ms())
+    await _register(edge, made)
+    return success("Batch created", bodies.batch_shown(made, state), 201)
+
+
+_LISTINGS: Final[Mapping[str, Listing]] = {
+    "/api/admin/workspaces": _workspaces,
+    "/api/admin/keys": _keys,
+    "/api/admin/agents": _agents,
+    "/api/admin/agents/{id}": _agent,
+    "/api/admin/numbers": _numbers,
+    "/api/admin/batches": _batches,
+}
+_CHANGES: Final[Mapping[tuple[str, str], Change]] = {
+    ("POST", "/api/admin/workspaces"): _create_workspace,
+    ("POST", "/api/admin/keys"): _create_key,
+    ("DELETE", "/api/admin/keys/{id}"): _revoke_key,
+    ("POST", "/api/admin/agents"): _create_agent,
+    ("PUT", "/api/admin/agents/{id}"): _update_agent,
+    ("POST", "/api/admin/numbers"): _create_number,
+    ("POST", "/api/admin/batches"): _create_batch,
+}

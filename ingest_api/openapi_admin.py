@@ -1,0 +1,121 @@
+"""The administration's operations of the OpenAPI document. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ingest_api.admin_bodies import NewAgent, NewBatchOf, NewKey, NewNumber, NewVersion, NewWorkspace
+from ingest_api.openapi_parts import ASKING, SENDING, answer_of, errors_of, path_id
+from ingest_api.openapi_schemas import BOOLEAN, COUNT, MAYBE_TEXT, TEXT, Schema, array_of, object_of
+from schemas.outcomes import HttpCode
+
+_ID: Final = "66f2a9c1d4e5b60718293a4b"
+_AT: Final = "2026-03-01T09:00:00.000Z"
+_AVRO: Final = {"type": "record", "name": "Reminder", "fields": [{"name": "firstName", "type": "string"}]}
+_TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+
+_WORKSPACE: Final = {"workspaceId": _ID, "name": "Acme", "timezone": "Europe/Berlin", "createdAt": _AT}
+_KEY: Final = {"keyId": _ID, "name": "crm", "workspaceId": _ID, "admin": False, "createdAt": _AT, "revokedAt": None}
+_AGENT: Final = {"agentId": _ID, "name": "Reminder", "workspaceId": _ID, "schemaVersion": 1, "createdAt": _AT}
+_NUMBER: Final = {
+    "phoneId": _ID,
+    "number": "+4915112345678",
+    "agentId": _ID,
+    "workspaceId": _ID,
+    "createdAt": _AT,
+}
+_RULES: Final = {
+    "retry": 2,
+    "delay": 600,
+    "timezone": "Europe/Berlin",
+    "callingHour": {"start": "09:00", "end": "17:30"},
+    "allowedDays": [1, 2, 3, 4, 5],
+}
+_NEW_BATCH: Final = {"workspaceId": _ID, "batchName": "Spring", "callingNumbers": [_ID], **_RULES}
+_BATCH: Final = {"batchId": _ID, **_NEW_BATCH, "agentId": _ID, "createdAt": _AT}
+
+
+def admin_paths() -> dict[str, Schema]:
+    """Return the paths under /api/admin."""
+    full_agent = {**_AGENT, "versions": [{"version": 1, "createdAt": _AT, "schema": _AVRO}]}
+    new_agent = {"workspaceId": _ID, "name": "Reminder", "schema": _AVRO}
+    new_number = {"workspaceId": _ID, "agentId": _ID, "number": "+4915112345678"}
+    return {
+        "/api/admin/workspaces": _kind("workspace", NewWorkspace, {"name": "Acme"}, _WORKSPACE),
+        "/api/admin/keys": _kind("key", NewKey, {"workspaceId": _ID, "name": "crm"}, _KEY, {"apiKey": "df_..."}),
+        "/api/admin/keys/{id}": {
+            "delete": _one("Revoke a key: within seconds it opens nothing any more", "key", {**_KEY, "revokedAt": _AT})
+        },
+        "/api/admin/agents": _kind("agent", NewAgent, new_agent, _AGENT),
+        "/api/admin/agents/{id}": {
+            "get": _one("An agent with every version of its variable schema", "agent", full_agent),
+            "put": _new_version(),
+        },
+        "/api/admin/numbers": _kind("calling number", NewNumber, new_number, _NUMBER),
+        "/api/admin/batches": _kind("batch", NewBatchOf, _NEW_BATCH, _BATCH),
+    }
+
+
+def _kind(what: str, body: Any, new: Any, shown: dict[str, Any], once: dict[str, Any] | None = None) -> Schema:
+    listing = {
+        "summary": f"Every {what}, oldest first",
+        "parameters": [{"name": "workspaceId", "in": "query", "schema": TEXT, "description": "only its own"}],
+        "responses": {"200": answer_of(200, "all", array_of(_shape(shown)), [shown]), **errors_of(*ASKING)},
+    }
+    made = {**shown, **(once or {})}
+    creating = {
+        "summary": f"Make a {what}" if what != "agent" else "Make an agent",
+        "requestBody": _body(body, new),
+        "responses": {
+            "201": answer_of(201, "made, and known to every process within seconds", _shape(made), made),
+            **errors_of(*SENDING, *ASKING, HttpCode.CONFLICT),
+        },
+    }
+    return {"get": listing, "post": creating}
+
+
+def _one(summary: str, what: str, shown: dict[str, Any]) -> Schema:
+    return {
+        "summary": summary,
+        "parameters": [path_id(f"the {what}", _ID)],
+        "responses": {
+            "200": answer_of(200, f"the {what}", _shape(shown), shown),
+            **errors_of(*ASKING, HttpCode.NOT_FOUND),
+        },
+    }
+
+
+def _new_version() -> Schema:
+    one = _one("A new version of an agent's variable schema", "agent", {**_AGENT, "schemaVersion": 2})
+    errors = errors_of(*SENDING, *ASKING, HttpCode.NOT_FOUND, HttpCode.CONFLICT)
+    return {
+        **one,
+        "requestBody": _body(NewVersion, {"schema": _AVRO}),
+        "responses": {"200": one["responses"]["200"], **errors},
+    }
+
+
+def _body(model: Any, example: Any) -> Schema:
+    schema = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)  # what a batch refers to is among the named schemas
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def _shape(example: dict[str, Any]) -> Schema:
+    """Return the schema of what the example is one of."""
+    return object_of({name: _of_value(name, value) for name, value in example.items()})
+
+
+def _of_value(name: str, value: Any) -> Schema:
+    match value:
+        case bool():
+            return BOOLEAN
+        case int():
+            return COUNT
+        case list():
+            return {"type": "array"}
+        case dict():
+            return {"type": ["object", "null"]}
+    if name.endswith("At"):
+        return _TIME if value else {**_TIME, "type": ["string", "null"]}
+    return MAYBE_TEXT if name in ("timezone", "workspaceId", "agentId") else TEXT

@@ -1,0 +1,79 @@
+"""The part of the OpenAPI document that describes the upload. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ingest_api.openapi_parts import ASKING, IDEMPOTENCY_KEY, LOCATION, REPEATING, SENDING, answer_of, errors_of
+from ingest_api.openapi_schemas import COUNT, TEXT, Schema, array_of, object_of, ref
+from schemas.outcomes import RECORD_CODES, HttpCode
+
+_BATCH: Final = "66f2a9c1d4e5b60718293a4b"
+_SUBMISSION: Final = "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11"
+
+FAILED_ROW: Final[Schema] = object_of(
+    {
+        "row": {"type": "integer", "minimum": 1},
+        "errors": array_of(
+            object_of({"path": TEXT, "code": {"enum": [str(code) for code in RECORD_CODES]}, "message": TEXT})
+        ),
+    }
+)
+_FORM: Final[Schema] = object_of(
+    {
+        "file": {**TEXT, "format": "binary", "description": "a table, CSV or XLSX by its content"},
+        "batchName": TEXT,
+        "callingNumbers": {**TEXT, "description": "phone ids, an array as JSON text"},
+    },
+    {
+        "type": {"enum": ["true", "false"], "default": "false", "description": '"true": store the valid rows anyway'},
+        "batchType": {**TEXT, "maxLength": 200, "description": "taken, means nothing here"},
+        "retry": {**TEXT, "description": "an integer"},
+        "delay": {**TEXT, "description": "seconds, an integer"},
+        "timezone": TEXT,
+        "callingHour": {**TEXT, "description": "an object as JSON text"},
+        "allowedDays": {**TEXT, "description": "an array as JSON text"},
+    },
+)
+
+
+def upload_paths() -> dict[str, Schema]:
+    """Return the paths of the document."""
+    return {"/api/call/upload": {"post": _upload()}}
+
+
+def upload_schemas() -> dict[str, Schema]:
+    """Return the named schemas of the document."""
+    return {"FailedRow": FAILED_ROW, "Upload": _FORM}
+
+
+def _upload() -> Schema:
+    error = {"path": "/phoneNumber", "code": "duplicate", "message": "row 2 has the same number; the first row wins"}
+    rows = {"failedRows": array_of(ref("FailedRow")), "failedRowsOmitted": COUNT}
+    known = {"batchId": TEXT, "submissionId": TEXT, "totalCalls": COUNT}
+    pending: dict[str, Any] = {"batchId": _BATCH, "submissionId": _SUBMISSION, "totalCalls": 3}
+    failed = {"failedRows": [{"row": 3, "errors": [error]}], "failedRowsOmitted": 0}
+    later = answer_of(202, "not known yet: ask for the report", object_of(known | rows), pending | failed, ok=False)
+    return {
+        "operationId": "upload",
+        "summary": "Make a batch of a table",
+        "parameters": [IDEMPOTENCY_KEY],
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": ref("Upload")}}},
+        "responses": {
+            "201": answer_of(
+                201,
+                "the batch is made, its valid rows are stored",
+                object_of({**known, "added": COUNT, **rows}),
+                {**pending, "added": 2, **failed},
+            ),
+            "202": {**later, "headers": {"Location": LOCATION}},
+            **errors_of(
+                HttpCode.INVALID_ROWS,
+                *(code for code in SENDING if code is not HttpCode.INVALID_JSON),
+                HttpCode.NO_VALID_RECORD,
+                *ASKING,
+                HttpCode.AGENT_NOT_FOUND,
+                *REPEATING,
+            ),
+        },
+    }

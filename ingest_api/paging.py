@@ -1,0 +1,123 @@
+"""The parameters of calls that read, each checked and named when it is wrong. Pure.
+
+Unknown parameters are ignored; an empty one counts as not given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from ingest_api.envelope import RefusedError, refused
+from schemas.outcomes import HttpCode
+from schemas.stores import ContactQuery
+
+DEFAULT_LIMIT: Final = 10
+MOST_LIMIT: Final = 1000
+MOST_PAGE: Final = 1_000_000_000
+MOST_CHARACTERS: Final = 256
+"""Of `search`, of `sortBy`, and of a name in `filter`."""
+
+MOST_FILTER_CHARACTERS: Final = 8192
+MOST_CONDITIONS: Final = 20
+MOST_NUMBER: Final = 2**64
+DIRECTIONS: Final = {"asc": False, "desc": True}
+_NUMBER: Final = re.compile(r"\+[0-9]{1,15}")
+
+
+def page_of(query: Mapping[str, str]) -> tuple[int, int]:
+    """Return (page, limit) of a query; refuse (400) the one that is wrong."""
+    return _number(query, "page", 1, MOST_PAGE), _number(query, "limit", DEFAULT_LIMIT, MOST_LIMIT)
+
+
+def search_of(query: Mapping[str, str]) -> str:
+    """Return the text to search for, "" for none."""
+    return _text(query, "search")
+
+
+def contact_query(batch_id: str, query: Mapping[str, str]) -> ContactQuery:
+    """Return which contacts of a batch are asked for; refuse (400) what is wrong."""
+    page, limit = page_of(query)
+    asked = ContactQuery(
+        batch_id=batch_id,
+        page=page,
+        limit=limit,
+        filters=_filters(query.get("filter", "")),
+        sort_by=_text(query, "sortBy") or "phoneNumber",
+        descending=_descending(query.get("sortOrder", "")),
+        search=search_of(query),
+        after=_after(query.get("after", "")),
+    )
+    if asked.after is not None and (asked.sort_by != "phoneNumber" or asked.descending):
+        raise _wrong("after", "goes on in the order of the numbers: leave out sortBy and sortOrder")
+    return asked
+
+
+def _number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = query.get(name, "") or str(default)
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else 0
+    if not 1 <= number <= most:
+        raise _wrong(name, f"must be an integer from 1 to {most}")
+    return number
+
+
+def _text(query: Mapping[str, str], name: str) -> str:
+    text = query.get(name, "")
+    if len(text) > MOST_CHARACTERS:
+        raise _wrong(name, f"must be at most {MOST_CHARACTERS} characters")
+    return text
+
+
+def _descending(text: str) -> bool:
+    if text and text.lower() not in DIRECTIONS:
+        raise _wrong("sortOrder", "must be asc or desc")
+    return bool(text) and DIRECTIONS[text.lower()]
+
+
+def _after(text: str) -> str | None:
+    """Return the number to go on after. A plus that was not encoded in the address arrives as a space."""
+    if not text.strip():
+        return None
+    number = _with_plus(text)
+    if not _NUMBER.fullmatch(number):
+        raise _wrong("after", "must be a phone number as batch-details shows it, such as %2B12125551001")
+    return number
+
+
+def _filters(text: str) -> tuple[tuple[str, Any], ...]:
+    if not text.strip():
+        return ()
+    if len(text) > MOST_FILTER_CHARACTERS:
+        raise _wrong("filter", f"must be at most {MOST_FILTER_CHARACTERS} characters")
+    try:
+        value = msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        raise _wrong("filter", 'must be a JSON object, such as {"callStatus":"pending"}') from None
+    if not isinstance(value, dict):
+        raise _wrong("filter", 'must be a JSON object, such as {"callStatus":"pending"}')
+    if len(value) > MOST_CONDITIONS:
+        raise _wrong("filter", f"must have at most {MOST_CONDITIONS} names")
+    return tuple(_condition(name, wanted) for name, wanted in value.items())
+
+
+def _condition(name: str, wanted: Any) -> tuple[str, Any]:
+    if len(name) > MOST_CHARACTERS:
+        raise _wrong("filter", f"a name must be at most {MOST_CHARACTERS} characters")
+    if isinstance(wanted, dict | list):
+        raise _wrong("filter", "each value must be a text, a number, true, false or null")
+    if isinstance(wanted, int) and abs(wanted) > MOST_NUMBER:
+        raise _wrong("filter", "an integer has at most 64 bits")
+    if name == "phoneNumber" and isinstance(wanted, str):
+        return name, _with_plus(wanted)
+    return name, wanted
+
+
+def _with_plus(number: str) -> str:
+    return "+" + number.strip().removeprefix("+")
+
+
+def _wrong(name: str, rule: str) -> RefusedError:
+    return refused(HttpCode.FIELD_INVALID, f"{name}: {rule}", name)

@@ -1,0 +1,41 @@
+"""The calls that read back: the batches of a workspace, and the contacts of a batch."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from starlette.requests import Request
+
+from ingest_api.batch_details import details
+from ingest_api.batches_list import listed, listing, page_of_batches
+from ingest_api.edge import Edge
+from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.from_store import from_store
+from ingest_api.paging import contact_query, page_of, search_of
+from schemas.outcomes import HttpCode
+
+
+async def read_batch(edge: Edge, request: Request) -> Answer:
+    """Answer with a page of a batch's contacts."""
+    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    batch_id = request.path_params["id"]
+    asked = contact_query(batch_id, request.query_params)
+    batch = await edge.access.batch(batch_id)
+    if batch is None or batch.workspace_id != workspace_id:
+        raise refused(HttpCode.BATCH_NOT_FOUND)
+    counts = await from_store(edge, edge.store.batch_counts([batch_id]))
+    found = await from_store(edge, edge.store.contacts(asked))
+    return success("Batch details", details(batch, found, asked, counts.get(batch_id)))
+
+
+async def list_batches(edge: Edge, request: Request) -> Answer:
+    """Answer with a page of the workspace's batches, newest first."""
+    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    page, limit = page_of(request.query_params)
+    search = search_of(request.query_params)
+    with suppress(RefusedError):  # without Kafka those are listed that are known
+        await edge.access.catch_up()
+    found = listed(edge.access.known.batches.values(), workspace_id, search)
+    shown = page_of_batches(found, page, limit)
+    counts = await from_store(edge, edge.store.batch_counts([batch.batch_id for batch in shown])) if shown else {}
+    return success("Batches", listing(shown, counts, page, limit, len(found)))

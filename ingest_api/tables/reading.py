@@ -1,0 +1,82 @@
+"""From a file to records: CSV or XLSX by its content, the header, then a record a row.
+
+table = read_table(file)                                  # raises TableError
+for one in records_of(table, variables):                  # raises TableError where the file breaks
+    one.row, one.raw, one.errors
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from ingest_api.tables.columns import Column, columns_of
+from ingest_api.tables.delimited import read_delimited
+from ingest_api.tables.rows import BadCell, Row, Table, TableError, is_empty
+from ingest_api.tables.workbook import read_workbook
+from schemas.outcomes import Code, FieldError
+from schemas.variable_scalars import error_at
+from schemas.variable_shapes import Record
+
+ZIP: Final = b"PK\3\4"
+_OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class TableRecord:
+    """A row as the JSON text of its record. Where `errors` are there the row is not to be sent."""
+
+    row: int
+    raw: bytes
+    errors: tuple[FieldError, ...] = ()
+
+
+def read_table(file: BinaryIO) -> Table:
+    """Return the table in a file, CSV or XLSX by its content. The file must be able to seek; raise TableError."""
+    file.seek(0)
+    start = file.read(8)
+    file.seek(0)
+    if start.startswith(_OLD_OFFICE):
+        raise TableError("the file is an old .xls workbook, or has a password: save it as .xlsx, or as CSV")
+    table = read_workbook(file) if start.startswith(ZIP) else read_delimited(file)
+    if table is None:
+        raise TableError("the file is empty: give a header row with phoneNumber, and a row for each contact")
+    return table
+
+
+def records_of(table: Table, variables: Record | None) -> Iterator[TableRecord]:
+    """Return the records, made as they are taken; a wrong header raises TableError at once.
+
+    `variables` is the shape of what the agent's schema declares; None where no schema is known.
+    """
+    columns = columns_of(table.header, variables, decimal_comma=table.decimal_comma)
+    return (_record(row, columns) for row in table.rows)
+
+
+def _record(row: Row, columns: Sequence[Column]) -> TableRecord:
+    if row.flaw is None and len(row.cells) > len(columns) and not all(map(is_empty, row.cells[len(columns) :])):
+        row.flaw = f"has a cell beyond the header's {len(columns)} columns: name its column, or empty it"
+    values, errors = _values(row, columns)
+    if row.flaw is not None:
+        errors = [FieldError(Code.ROW_UNREADABLE, "", f"the row {row.flaw}")]
+    return TableRecord(row.number, _encode(values), tuple(errors))
+
+
+def _values(row: Row, columns: Sequence[Column]) -> tuple[dict[str, Any], list[FieldError]]:
+    """Return a record's members; an empty cell is none, so that the schema's default or its demand applies."""
+    values: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    cells = row.cells + [None] * (len(columns) - len(row.cells))
+    for column, cell in zip(columns, cells, strict=False):
+        if is_empty(cell):
+            if column.null_if_empty:
+                values[column.name] = None
+        elif type(cell) is BadCell:
+            errors.append(error_at((column.name,), Code.ROW_UNREADABLE, cell))
+        else:
+            values[column.name] = column.read(cell)
+    return values, errors

@@ -1,0 +1,151 @@
+"""Statuses as `load` writes them: updates that came too late for their call moved on, then statuses, then contacts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiokafka import ConsumerRecord
+from aiokafka.partitioner import murmur2
+
+from schemas import dead_letters
+from schemas.dead_letters import DeadLetter
+from schemas.identity import submission_id_of
+from schemas.messages import Message, header, text_header
+from schemas.outcomes import Code, FieldError
+from schemas.statuses import StatusEvent, parse_status
+from schemas.submission_body import MAX_BATCH_ID_BYTES
+from schemas.topics import BATCH_PARTITIONS, TopicName
+from sinks.batch_states import BatchStates
+from sinks.facts import move_late, read_calls, refresh_contacts
+from sinks.refused import STAGE
+from sinks.sessions import Store
+from sinks.statuses import Call, Reported, call_status_insert, is_late, merged
+
+log = structlog.get_logger(__name__)
+
+FORWARDED: Final = "forwarded"
+"""Header of a status that came on another batch's partition and was sent to its own: it is never sent on twice."""
+
+_UNKNOWN: Final = (FieldError(Code.CALL_UNKNOWN, "/callId", "no call has this id"),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    message: ConsumerRecord
+    reported: Reported
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejected:
+    message: ConsumerRecord
+    errors: tuple[FieldError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusesWritten:
+    """What is left to do of a flush's statuses: those of unknown calls, and messages that are published last."""
+
+    unknown: list[ConsumerRecord]
+    to_publish: list[Message]
+
+
+class StatusLoad:
+    """Writes the statuses of a flush, in a way that may be repeated; raises TryAgainError or MustStopError."""
+
+    def __init__(self, clickhouse: Store, app_version: str) -> None:
+        self._clickhouse, self._app_version = clickhouse, app_version
+
+    async def write(self, messages: Sequence[ConsumerRecord], states: BatchStates) -> StatusesWritten:
+        """Write what can be read, is of a known call, and of a batch whose partition this is."""
+        parsed = [_parsed(message) for message in messages]
+        to_publish = self._dead_letters([each for each in parsed if not isinstance(each, _Parsed)])
+        readable = [each for each in parsed if isinstance(each, _Parsed)]
+        if not readable:
+            return StatusesWritten([], to_publish)
+        ids = list(dict.fromkeys(each.reported.event.call_id for each in readable))
+        calls = await self._clickhouse.consult(lambda session: read_calls(session, ids))
+        written = StatusesWritten([], to_publish)
+        ours: dict[str, list[Reported]] = {}
+        for each in readable:
+            call = calls.get(each.reported.event.call_id)
+            if call is None:
+                written.unknown.append(each.message)
+            elif is_ours(each.message, call.place.batch_id):
+                ours.setdefault(call.call_id, []).append(each.reported)
+            else:
+                written.to_publish.append(_forwarded(each.message, call.place.batch_id))
+        if ours:
+            await self._apply([(calls[call_id], reported) for call_id, reported in ours.items()], states)
+        return written
+
+    def of_unknown_calls(self, messages: Sequence[ConsumerRecord]) -> list[Message]:
+        """Return the dead letters of statuses of calls that nobody knows."""
+        return self._dead_letters([_Rejected(message, _UNKNOWN) for message in messages])
+
+    async def _apply(self, told: Sequence[tuple[Call, Sequence[Reported]]], states: BatchStates) -> None:
+        rows = [(call, merged(call, reported)) for call, reported in told]
+        for call, row in rows:
+            if call.status is not None and call.status.left_at not in (None, row.left_at):
+                states.forget(row.place.batch_id)  # it left sooner than was known
+        late = [row for call, row in rows if is_late(call, row)]
+        if late:
+            await self._clickhouse.consult(lambda session: move_late(session, late))
+        await self._clickhouse.insert(call_status_insert([row for _, row in rows]))
+        left = [row.call_id for _, row in rows if row.left_at is not None]
+        if left:
+            await self._clickhouse.consult(lambda session: refresh_contacts(session, left))
+        for _, row in rows:
+            if row.left_at is not None:
+                states.leave(row.place.batch_id, row.place.phone_number, row.left_at)
+        log.info("statuses_stored", statuses=sum(len(reported) for _, reported in told), late=len(late))
+
+    def _dead_letters(self, rejected: Sequence[_Rejected]) -> list[Message]:
+        if rejected:
+            log.warning("statuses_rejected", statuses=len(rejected))
+        now = time.time_ns() // 1_000_000
+        return [dead_letters.to_message(_dead_letter(each, now, self._app_version)) for each in rejected]
+
+
+def _parsed(message: ConsumerRecord) -> _Parsed | _Rejected:
+    event = parse_status(message.value)
+    if isinstance(event, StatusEvent):
+        return _Parsed(message, Reported(event, message.timestamp))
+    return _Rejected(message, event)
+
+
+def is_ours(message: ConsumerRecord, batch_id: str) -> bool:
+    """Return whether a status came on the partition of its batch, whose owner alone may write it.
+
+    A producer may have given another key, or have partitioned the right one in its own way.
+    """
+    partition = (murmur2(batch_id.encode()) & 0x7FFFFFFF) % BATCH_PARTITIONS
+    return message.partition == partition or header(message.headers, FORWARDED) is not None
+
+
+def _forwarded(message: ConsumerRecord, batch_id: str) -> Message:
+    return Message(TopicName.STATUS, message.value, key=batch_id.encode(), headers=((FORWARDED, b"1"),))
+
+
+def _dead_letter(rejected: _Rejected, failed_at: int, app_version: str) -> DeadLetter:
+    message = rejected.message
+    key = text_header([("key", message.key)], "key")
+    return DeadLetter(
+        record=message.value,
+        errors=rejected.errors,
+        stage=STAGE,
+        submission_id=submission_id_of(message.topic, message.partition, message.offset),
+        batch_id=key if key is not None and len(key.encode()) <= MAX_BATCH_ID_BYTES else None,
+        record_index=0,
+        source_topic=message.topic,
+        source_partition=message.partition,
+        source_offset=message.offset,
+        accepted_at=max(message.timestamp, 0),
+        attempt=1,
+        first_failed_at=failed_at,
+        failed_at=failed_at,
+        app_version=app_version,
+    )

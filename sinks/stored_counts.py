@@ -1,0 +1,135 @@
+"""How far batches are, counted in ClickHouse; what was counted once is kept as long as the rows are the same.
+
+A batch's rows are the same while they lie in the same parts: parts never change, and their names do not come again.
+Which parts may hold a batch is known from the table's primary index, in a millisecond or two: it says whether a count
+is still exact.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from schemas.statuses import FINAL_RANK, RANKS, CallStatus
+from schemas.stores import BatchCounts
+from sinks.query import Query
+
+MOST_KEPT: Final = 10_000
+"""Batches whose counts are remembered."""
+
+BATCHES_AT_A_TIME: Final = 200
+"""ClickHouse takes a parameter of at most 128 KiB over HTTP."""
+
+_THESE: Final = "batch_id IN (SELECT unhex(arrayJoin(splitByChar(',', {ids:String}))))"
+_PARTS: Final = """
+SELECT part_name, min(batch_id), max(batch_id) FROM mergeTreeIndex(currentDatabase(), {table}) GROUP BY part_name
+"""
+_CONTACTS: Final = f"""
+SELECT batch_id, count(), sum(entry + 1), sum(entry + (status != '{CallStatus.PENDING}')),
+    toUnixTimestamp64Milli(max(stored_at))
+FROM contacts FINAL WHERE {_THESE} GROUP BY batch_id
+"""  # noqa: S608  # constants only
+_FINISHED: Final = ", ".join(f"'{status}'" for status, rank in RANKS.items() if rank == FINAL_RANK)
+_STATUSES: Final = f"""
+SELECT batch_id, countIf(status = '{CallStatus.COMPLETED}'), countIf(status IN ({_FINISHED})),
+    toUnixTimestamp64Milli(max(stored_at))
+FROM call_status FINAL WHERE {_THESE} GROUP BY batch_id
+"""  # noqa: S608  # constants only
+
+
+Parts = frozenset[str]
+
+
+class _Contacts(NamedTuple):
+    contacts: int
+    entries: int
+    picked: int
+    stored_at: int
+
+
+class _Statuses(NamedTuple):
+    completed: int
+    finished: int
+    stored_at: int
+
+
+class _Counted:
+    """What one statement counts in one table, by batch."""
+
+    def __init__(self, table: str, statement: str, row: Callable[..., Any]) -> None:
+        self._parts = _PARTS.format(table=table)
+        self._statement, self._row = statement, row
+        self._kept: OrderedDict[str, tuple[Parts, Any]] = OrderedDict()
+
+    def of(self, query: Query, batch_ids: Sequence[str]) -> dict[str, Any]:
+        """Return the counts of those batches that have rows."""
+        parts = query(self._parts)
+        where = {batch_id: _parts_with(parts, batch_id) for batch_id in batch_ids}
+        known = {batch_id: kept[1] for batch_id in batch_ids if (kept := self._recall(batch_id, where[batch_id]))}
+        changed = [batch_id for batch_id in batch_ids if batch_id not in known]
+        counted = self._count(query, changed)
+        for batch_id, row in counted.items():
+            self._keep(batch_id, (where[batch_id], row))
+        return known | counted
+
+    def _count(self, query: Query, batch_ids: Sequence[str]) -> dict[str, Any]:
+        if not batch_ids:
+            return {}
+        return {row[0]: self._row(*row[1:]) for row in query(self._statement, ids=_listed(batch_ids))}
+
+    def _recall(self, batch_id: str, parts: Parts) -> tuple[Parts, Any] | None:
+        kept = self._kept.get(batch_id)
+        return kept if kept and kept[0] == parts else None
+
+    def _keep(self, batch_id: str, counted: tuple[Parts, Any]) -> None:
+        """Several threads do so at once: each step is whole in itself, and the last to keep a batch wins."""
+        if counted[0]:
+            self._kept[batch_id] = counted
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+
+
+class Counts:
+    """The counts of batches. One for all readers of a store."""
+
+    def __init__(self) -> None:
+        self._contacts = _Counted("contacts", _CONTACTS, _Contacts)
+        self._statuses = _Counted("call_status", _STATUSES, _Statuses)
+
+    def contacts(self, query: Query, batch_id: str) -> int:
+        """Return how many contacts a batch has."""
+        found = self._contacts.of(query, [batch_id]).get(batch_id)
+        return found.contacts if found else 0
+
+    def batches(self, query: Query, batch_ids: Sequence[str]) -> dict[str, BatchCounts]:
+        """Return the counts of each batch that has entries. Statuses are read first: never more than entries."""
+        found: dict[str, BatchCounts] = {}
+        for some in _some(list(dict.fromkeys(batch_ids))):
+            statuses = self._statuses.of(query, some)
+            for batch_id, of_contacts in self._contacts.of(query, some).items():
+                found[batch_id] = _counts(of_contacts, statuses.get(batch_id, _Statuses(0, 0, 0)))
+        return found
+
+
+def _counts(contacts: _Contacts, statuses: _Statuses) -> BatchCounts:
+    return BatchCounts(
+        total_calls=contacts.entries,
+        picked=max(contacts.picked, statuses.finished),
+        completed=statuses.completed,
+        updated_at=max(contacts.stored_at, statuses.stored_at),
+        finished=statuses.finished,
+    )
+
+
+def _parts_with(parts: Sequence[tuple[Any, ...]], batch_id: str) -> Parts:
+    """Return the parts that may hold rows of a batch, given the first and last batch of each."""
+    return frozenset(name for name, first, last in parts if first <= batch_id <= last)
+
+
+def _listed(batch_ids: Iterable[str]) -> str:
+    return ",".join(batch_id.encode().hex() for batch_id in batch_ids)
+
+
+def _some(batch_ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (batch_ids[at : at + BATCHES_AT_A_TIME] for at in range(0, len(batch_ids), BATCHES_AT_A_TIME))

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest_api.tables.reading import TableRecord, read_table, records_of
+from ingest_api.tables.rows import TableError
+from schemas.outcomes import Code
+
+
+def read(content: bytes | str) -> list[TableRecord]:
+    file = io.BytesIO(content.encode() if isinstance(content, str) else content)
+    return list(records_of(read_table(file), None))
+
+
+def objects(content: bytes | str) -> list[Any]:
+    return [json.loads(record.raw) for record in read(content)]
+
+
+TEXT = 'phoneNumber,name,note\r\n12125551001,Zoë,"says ""hi"", twice"\r\n+44 20 8366 1177,Bob,"two\nlines"\r\n'
+EXPECTED = [
+    {"phoneNumber": "12125551001", "name": "Zoë", "note": 'says "hi", twice'},
+    {"phoneNumber": "+44 20 8366 1177", "name": "Bob", "note": "two\nlines"},
+]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "utf-16-be-bom", "cp1252"])
+def test_the_encoding_is_found_out(encoding: str) -> None:
+    marks = {"utf-16-le-bom": (b"\xff\xfe", "utf-16-le"), "utf-16-be-bom": (b"\xfe\xff", "utf-16-be")}
+    mark, codec = marks.get(encoding, (b"", encoding))
+    assert objects(mark + TEXT.encode(codec)) == EXPECTED
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found_out(delimiter: str) -> None:
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=delimiter)
+    writer.writerow(["phoneNumber", "a, or; b", "note"])
+    writer.writerow(["12125551001", "x,y;z|\t", "n"])
+    expected = {"phoneNumber": "12125551001", "a, or; b": "x,y;z|\t", "note": "n"}
+    assert objects(file.getvalue()) == [expected]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_any_way(ending: str) -> None:
+    assert objects(ending.join(["phoneNumber,n", "1,a", "2,b"])) == [
+        {"phoneNumber": "1", "n": "a"},
+        {"phoneNumber": "2", "n": "b"},
+    ]
+
+
+def test_a_line_that_names_the_delimiter_is_no_row() -> None:
+    (record,) = read("sep=|\nphoneNumber|n\n1|a;b;c\n")
+    assert (record.row, json.loads(record.raw)) == (2, {"phoneNumber": "1", "n": "a;b;c"})
+
+
+def test_one_column_is_a_table_too() -> None:
+    assert objects("phoneNumber\n12125551001\n") == [{"phoneNumber": "12125551001"}]
+
+
+def test_rows_are_counted_as_a_spreadsheet_shows_them() -> None:
+    content = '\n\nphoneNumber,note\n1,"two\nlines"\n\n  ,\n2,x\n'
+    assert [record.row for record in read(content)] == [4, 7]
+
+
+@pytest.mark.parametrize("name", ["phoneNumber", "Phone Number", "PHONE_NUMBER", "phone-number", " phone ", "Phone"])
+def test_the_phone_column_may_be_written_in_several_ways(name: str) -> None:
+    assert objects(f"n,{name},Time Zone\na,12125551001,Europe/Paris\n") == [
+        {"n": "a", "phoneNumber": "12125551001", "timezone": "Europe/Paris"}
+    ]
+
+
+def test_the_documented_name_goes_before_one_like_it() -> None:
+    assert objects("phone,phoneNumber\nfront,12125551001\n") == [{"phone": "front", "phoneNumber": "12125551001"}]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("name,age", "names no column phoneNumber"),
+        ("12125551001,Ann", "names no column phoneNumber"),
+        ("phoneNumber,a,a", "'a'"),
+        ("phone_number,Phone Number", "'phone_number' and 'Phone Number'"),
+        ("phoneNumber,,b", "no name for column 2"),
+        ("phoneNumber,timezone,timezone", "'timezone'"),
+        ("phoneNumber," + "x" * 300, "longer than"),
+    ],
+)
+def test_a_header_that_cannot_be_used_is_refused_with_the_reason(header: str, said: str) -> None:
+    with pytest.raises(TableError, match=said):
+        read(f"{header}\n1,2,3\n")
+
+
+def test_columns_without_a_name_or_a_cell_at_the_end_are_none() -> None:
+    assert objects("phoneNumber,n,,\n1,a,,\n2,b\n3,c,\n") == [
+        {"phoneNumber": p, "n": n} for p, n in zip("123", "abc", strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("row", "cells"), [("1", 1), ("1,a,b", 3), ("1,Smith, Ann", 3)])
+def test_a_row_with_too_few_or_too_many_cells_fails_alone(row: str, cells: int) -> None:
+    first, bad, last = read(f"phoneNumber,n\n0,x\n{row}\n9,y\n")
+    assert (first.errors, last.errors) == ((), ())
+    (error,) = bad.errors
+    assert (bad.row, error.code, error.path) == (3, Code.ROW_UNREADABLE, "")
+    assert f"has {cells} cells, the header has 2" in error.message
+
+
+def test_a_quote_that_is_not_doubled_fails_its_row_alone() -> None:
+    bad, good = read('phoneNumber,n\n1,"he said "hi""\n2,b\n')
+    assert (bad.row, bad.errors[0].code, good.errors) == (2, Code.ROW_UNREADABLE, ())
+
+
+@pytest.mark.parametrize("rest", ["", "2,b\n" * 100_000])
+def test_a_quote_that_never_ends_refuses_the_file_and_says_where_it_begins(rest: str) -> None:
+    with pytest.raises(TableError, match="row 3 begins a quoted cell"):
+        read(f'phoneNumber,n\n1,a\n2,"b\n{rest}')
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"\n \n", "empty"),
+        (b"\0\1\2\3\4", "neither CSV nor XLSX"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old .xls"),
+        (b"phoneNumber,n\n1,\xc3\xab\n2,\xe9\n", "broken characters"),
+        (b"phoneNumber,n\n1,\x81\n", "CP1252"),
+        (b"\xff\xfep\0h\0o", "UTF-16"),
+        (b"phoneNumber," + b"x" * 2_000_000, "longer than"),
+        (b"phoneNumber" + b",x" * 3000, "more than 2000 cells"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_reason(content: bytes, said: str) -> None:
+    with pytest.raises(TableError, match=said):
+        read(content)
+
+
+def test_without_a_schema_everything_is_text_and_empty_cells_are_left_out() -> None:
+    assert objects("phoneNumber,a,b,c,d\n12125551001.0,007,1.50,true, \n") == [
+        {"phoneNumber": "12125551001", "a": "007", "b": "1.50", "c": "true"}
+    ]
+
+
+def test_a_number_that_a_spreadsheet_has_shortened_is_no_number() -> None:
+    assert objects("phoneNumber\n1.21256E+10\n") == [{"phoneNumber": "1.21256E+10"}]
+
+
+def test_the_file_stays_open() -> None:
+    file = io.BytesIO(TEXT.encode())
+    list(records_of(read_table(file), None))
+    assert not file.closed
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6), st.sampled_from([",", ";", "\t", "|"]))
+def test_what_the_standard_library_writes_is_read_back(rows: list[tuple[str, str]], delimiter: str) -> None:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=delimiter)
+    writer.writerows([("phoneNumber", "a", "b"), *(("1", *row) for row in rows)])
+    expected = [{"phoneNumber": "1"} | {n: c for n, c in zip("ab", row, strict=True) if c.strip()} for row in rows]
+    assert objects(file.getvalue()) == expected

@@ -1,0 +1,365 @@
+"""upload over a real socket, with a pipeline in memory behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from schemas.messages import TryAgainError, header
+from tests.support.edge import KEY, OTHER_KEY, OTHER_PHONE, World, served, until
+from tests.support.uploads import (
+    BAD_AMOUNT,
+    BAD_NUMBER,
+    GOOD,
+    HEADER,
+    campaign_records,
+    errors_by_row,
+    form,
+    packed,
+    table,
+    xlsx,
+)
+
+
+@asynccontextmanager
+async def uploads(**settings: Any) -> AsyncIterator[World]:
+    async with served(**settings) as world:
+        for record in campaign_records():
+            world.registry.state.apply(record)
+        yield world
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with uploads() as made:
+        yield made
+
+
+async def send(world: World, content: bytes, key: str = KEY, **options: Any) -> httpx.Response:
+    fields = options.pop("fields", form(type="true"))
+    headers = {"x-api-key": key, **options.pop("headers", {})}
+    files = {options.pop("field", "file"): ("contacts.csv", content)}
+    return await world.http.post("/api/call/upload", data=fields, files=files, headers=headers)
+
+
+def sent(world: World) -> list[Any]:
+    """Return the records published, in their order."""
+    messages = sorted(world.pipeline.raw(), key=lambda message: int(header(message.headers, "first-index") or b""))
+    return [record for message in messages for record in json.loads(message.value or b"")["call_data"]]
+
+
+async def test_a_table_becomes_a_batch_with_its_calls(world: World) -> None:
+    answer = await send(world, table(GOOD, "12125551003,Cid,1,0"), fields=form(type="false", retry="2", delay="60"))
+    assert answer.status_code == 201
+    envelope = answer.json()
+    data = envelope["data"]
+    assert (envelope["status"], envelope["errorMessage"]) == (True, "")
+    assert (data["totalCalls"], data["added"], data["failedRows"]) == (2, 2, [])
+    batch = world.registry.state.batches[data["batchId"]]
+    assert (batch.name, batch.retry, batch.delay) == ("Spring", 2, 60)
+    assert data["submissionId"] == world.pipeline.announced()[0].submission_id
+
+
+async def test_cells_are_sent_as_the_type_that_the_schema_declares(world: World) -> None:
+    await send(world, table("12125551001,007,12.50,3,x", header=HEADER + ",other"))
+    assert sent(world) == [{"phoneNumber": "12125551001", "name": "007", "amount": 12.5, "visits": 3, "other": "x"}]
+
+
+async def test_a_workbook_is_read_as_well_whatever_its_name(world: World) -> None:
+    content = xlsx(["Phone Number", "name", "amount"], [12125551001, "Ann", 12.5], ["+1 212 555 1002", 7, 1])
+    assert (await send(world, content)).json()["data"]["added"] == 2
+    assert sent(world) == [
+        {"phoneNumber": "12125551001", "name": "Ann", "amount": 12.5},
+        {"phoneNumber": "+1 212 555 1002", "name": "7", "amount": 1},
+    ]
+
+
+async def test_invalid_rows_are_left_out_and_named_with_all_their_errors(world: World) -> None:
+    answer = await send(world, table(GOOD, BAD_AMOUNT, "", "123,,x,y"))
+    data = answer.json()["data"]
+    assert (answer.status_code, data["totalCalls"], data["added"], data["failedRowsOmitted"]) == (201, 3, 1, 0)
+    assert errors_by_row(data) == {
+        3: {("type", "/amount")},
+        5: {("phone_invalid", "/phoneNumber"), ("required", "/name"), ("type", "/amount"), ("type", "/visits")},
+    }
+    assert [record["name"] for record in sent(world)] == ["Ann"]
+
+
+async def test_one_invalid_row_refuses_the_file_unless_type_is_true_and_nothing_is_stored(world: World) -> None:
+    for fields in (form(type="false"), form()):
+        answer = await send(world, table(GOOD, BAD_AMOUNT, BAD_NUMBER), fields=fields)
+        data = answer.json()["data"]
+        assert (answer.status_code, data["errors"][0]["code"], data["errors"][0]["path"]) == (
+            422,
+            "invalid_rows",
+            "/type",
+        )
+        assert errors_by_row(data) == {3: {("type", "/amount")}, 4: {("phone_invalid", "/phoneNumber")}}
+    assert world.pipeline.published == []
+
+
+async def test_the_first_of_a_duplicated_number_wins_however_it_is_written(world: World) -> None:
+    rows = table(GOOD, "+1 (212) 555-1001,Bob,1,1", "12125551003,Cid,1,1")
+    answer = await send(world, rows, fields=form(type="false"))
+    data = answer.json()["data"]
+    assert (answer.status_code, data["totalCalls"], data["added"]) == (201, 3, 2)
+    assert errors_by_row(data) == {3: {("duplicate", "/phoneNumber")}}
+    assert "row 2" in data["failedRows"][0]["errors"][0]["message"]
+    assert [record["name"] for record in sent(world)] == ["Ann", "Cid"]
+
+
+async def test_a_number_of_an_invalid_row_is_free_for_the_next_one(world: World) -> None:
+    answer = await send(world, table("12125551001,Ann,x,1", "12125551001,Bob,1,1"))
+    assert errors_by_row(answer.json()["data"]) == {2: {("type", "/amount")}}
+    assert [record["name"] for record in sent(world)] == ["Bob"]
+
+
+async def test_no_valid_row_is_a_400_and_makes_no_batch(world: World) -> None:
+    answer = await send(world, table(BAD_AMOUNT, BAD_NUMBER))
+    data = answer.json()["data"]
+    assert (answer.status_code, data["errors"][0]["code"], len(data["failedRows"])) == (400, "no_valid_record", 2)
+    assert world.pipeline.published == []
+
+
+async def test_a_row_that_only_the_workers_refuse_is_named_by_its_row(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.support.edge.phone_number_sent", lambda record: None if b"Bob" in record else "+1")
+    answer = await send(world, table(BAD_NUMBER, GOOD, "12125551003,Bob,1,1", "12125551004,Cid,1,1"))
+    envelope = answer.json()
+    assert (answer.status_code, envelope["status"], envelope["data"]["added"]) == (201, False, 2)
+    assert errors_by_row(envelope["data"]) == {
+        2: {("phone_invalid", "/phoneNumber")},
+        4: {("required", "/phoneNumber")},
+    }
+
+
+async def test_many_chunks_carry_their_place_and_the_total(world: World) -> None:
+    rows = [f"1212{n:07},Ann,1,1" for n in range(2_000_000, 2_012_500)]
+    rows[5000] = BAD_NUMBER
+    data = (await send(world, table(*rows))).json()["data"]
+    assert (data["totalCalls"], data["added"], [one["row"] for one in data["failedRows"]]) == (12_500, 12_499, [5002])
+    places = sorted(int(header(message.headers, "first-index") or b"") for message in world.pipeline.raw())
+    assert places[0] == 0
+    assert all(place % 1000 == 0 for place in places)
+    assert {header(message.headers, "total") for message in world.pipeline.raw()} == {b"12499"}
+    assert [record["phoneNumber"] for record in sent(world)] == [
+        row.partition(",")[0] for row in rows if row != BAD_NUMBER
+    ]
+
+
+async def test_more_failed_rows_than_an_answer_shows_are_counted(world: World) -> None:
+    data = (await send(world, table(GOOD, *[BAD_NUMBER] * 10_005))).json()["data"]
+    assert (len(data["failedRows"]), data["failedRowsOmitted"], data["totalCalls"]) == (10_000, 5, 10_006)
+
+
+WRONG: list[tuple[dict[str, str], str]] = [
+    (form(batchName=" "), "/batchName"),
+    (form(callingNumbers="phone-1"), "/callingNumbers"),
+    (form(callingNumbers="[]"), "/callingNumbers"),
+    (form(phone="gone"), "/callingNumbers/0"),
+    (form(phone=OTHER_PHONE), "/callingNumbers/0"),
+    (form(type="maybe"), "/type"),
+    (form(retry="many"), "/retry"),
+    (form(delay="-1"), "/delay"),
+    (form(timezone="Mars/Base"), "/timezone"),
+    (form(callingHour='{"start": "9"}'), "/callingHour/start"),
+    (form(callingHour="9-17"), "/callingHour"),
+    (form(allowedDays="[7]"), "/allowedDays/0"),
+    (form(batchType="x" * 201), "/batchType"),
+]
+
+
+@pytest.mark.parametrize(("fields", "path"), WRONG, ids=[path for _, path in WRONG])
+async def test_a_wrong_field_is_a_400_that_names_it(world: World, fields: dict[str, str], path: str) -> None:
+    answer = await send(world, table(GOOD), fields=fields)
+    errors = answer.json()["data"]["errors"]
+    assert answer.status_code == 400
+    assert errors[0] | {"message": ""} == {"code": "field_invalid", "message": "", "path": path}
+    assert world.pipeline.published == []
+
+
+async def test_all_wrong_fields_are_named_at_once(world: World) -> None:
+    answer = await send(world, table(GOOD), fields={"retry": "11", "type": "x", "callingNumbers": "x"})
+    assert {error["path"] for error in answer.json()["data"]["errors"]} == {
+        "/batchName",
+        "/callingNumbers",
+        "/retry",
+        "/type",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (HEADER.encode(), "no rows"),
+        (b"name,age\nAnn,3\n", "phoneNumber"),
+        (b"PK\3\4 something", "XLSX file is damaged"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .xlsx"),
+        (b'phoneNumber,name\n1,"Ann\n', "close the quote"),
+    ],
+)
+async def test_a_file_that_is_no_table_is_a_400_that_says_what_to_do(world: World, content: bytes, said: str) -> None:
+    answer = await send(world, content)
+    (error,) = answer.json()["data"]["errors"]
+    assert (answer.status_code, error["code"], error["path"]) == (400, "field_invalid", "/file")
+    assert said in error["message"]
+    assert world.pipeline.published == []
+
+
+async def test_a_request_without_a_file_or_not_a_form_is_refused(world: World) -> None:
+    for refused in (
+        await world.http.post("/api/call/upload", data=form(), files={"other": b""}, headers={"x-api-key": KEY}),
+        await send(world, table(GOOD), field="table"),
+    ):
+        assert (refused.status_code, refused.json()["data"]["errors"][0]["path"]) == (400, "/file")
+    assert (await world.post("upload", b"{}", {"content-type": "application/json"})).status_code == 415
+    broken = await world.post("upload", b"--x", {"content-type": "multipart/form-data; boundary=y"})
+    assert broken.status_code == 400
+    assert (await world.post("upload", b"", {"content-type": "multipart/form-data"})).status_code == 400
+
+
+async def test_a_key_that_opens_nothing_is_forbidden(world: World) -> None:
+    assert (await send(world, table(GOOD), key="df_wrong")).status_code == 403
+    assert (await send(world, table(GOOD), key=OTHER_KEY)).status_code == 400  # the number is not its own
+
+
+async def test_numbers_without_an_agent_are_a_404(world: World) -> None:
+    answer = await send(world, table(GOOD), fields=form(phone="phone-without-agent"))
+    assert (answer.status_code, answer.json()["data"]["errors"][0]["code"]) == (404, "agent_not_found")
+
+
+async def test_a_form_over_the_limit_is_a_413_and_leaves_nothing() -> None:
+    async with uploads(upload_limit_bytes=2000) as world:
+        answer = await send(world, table(*[GOOD] * 100))
+        assert answer.status_code == 413
+        assert world.app.state.edge.admission.held_bytes == 0
+
+
+async def test_what_is_not_known_in_time_is_a_202_with_the_rows_that_failed(world: World) -> None:
+    world.pipeline.silent = True
+    answer = await send(world, table(GOOD, BAD_AMOUNT), headers={"prefer": "respond-async"})
+    data = answer.json()["data"]
+    assert (answer.status_code, answer.headers["location"]) == (202, f"/api/call/submissions/{data['submissionId']}")
+    assert (data["totalCalls"], [one["row"] for one in data["failedRows"]]) == (2, [3])
+    assert data["batchId"] in world.registry.state.batches
+
+
+async def test_the_report_of_an_upload_is_read_as_any_other(world: World) -> None:
+    data = (await send(world, table(GOOD, BAD_AMOUNT))).json()["data"]
+    report = (await world.get(f"/api/call/submissions/{data['submissionId']}")).json()["data"]
+    assert (report["batchId"], report["total"], report["added"]) == (data["batchId"], 1, 1)
+
+
+async def test_without_kafka_it_is_a_503_and_nothing_is_published(world: World) -> None:
+    world.pipeline.down = True
+    answer = await send(world, table(GOOD))
+    assert (answer.status_code, answer.json()["data"]["errors"][0]["code"]) == (503, "bus_unavailable")
+
+
+async def test_a_publish_whose_answer_is_lost_is_done_again_and_stored_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest_api.publish.PAUSE_SECONDS", 0.01)
+    publish = world.pipeline.publish
+    lost: list[bool] = []
+
+    async def loses_the_first_answer(messages: Any) -> None:
+        await publish(messages)
+        if messages[0].topic == "calls.raw" and not lost:
+            lost.append(True)
+            raise TryAgainError("the answer was lost")
+
+    monkeypatch.setattr(world.pipeline, "publish", loses_the_first_answer)
+    data = (await send(world, table(GOOD))).json()["data"]
+    assert (data["added"], len(world.pipeline.raw())) == (1, 2)
+    assert {header(message.headers, "body-hash") for message in world.pipeline.raw()} != {None}
+
+
+async def test_the_same_idempotency_key_gets_the_first_answer_again(world: World) -> None:
+    headers = {"idempotency-key": "once"}
+    first = await send(world, table(GOOD, BAD_AMOUNT), headers=headers)
+    published = len(world.pipeline.published)
+    again = await send(world, table(GOOD, BAD_AMOUNT), headers=headers)
+    assert (first.status_code, again.json()) == (201, first.json())
+    assert len(world.pipeline.published) == published
+    other = await send(world, table(GOOD), headers=headers)
+    assert (other.status_code, other.json()["data"]["errors"][0]["code"]) == (422, "idempotency_body_differs")
+
+
+async def test_what_was_refused_leaves_its_idempotency_key_free(world: World) -> None:
+    headers = {"idempotency-key": "again"}
+    assert (await send(world, table(BAD_NUMBER), headers=headers)).status_code == 400
+    assert (await send(world, table(GOOD), headers=headers)).status_code == 201
+
+
+async def test_nothing_is_held_once_uploads_are_answered(world: World) -> None:
+    await asyncio.gather(*(send(world, table(GOOD, BAD_AMOUNT)) for _ in range(5)))
+    admission = world.app.state.edge.admission
+    await until(lambda: (admission.requests, admission.held_bytes) == (0, 0))
+
+
+MEASURE = """
+import resource, sys, tempfile
+from dialfeed.row_check import row_check
+from ingest_api.upload_rows import read_rows
+from schemas.agent_schemas import parse_schema
+from schemas.records import Batch
+from schemas.registry import Registry
+from tests.support.edge import known_records, WORKSPACE
+from tests.support.samples import SCHEMA
+from tests.support.uploads import UPLOAD_PHONE, campaign_records
+
+registry = Registry()
+for record in [*known_records(), *campaign_records()]:
+    registry.apply(record)
+batch = Batch(batch_id="b", workspace_id=WORKSPACE, name="b", phone_ids=[UPLOAD_PHONE], created_at=1)
+check = row_check(registry, 16384)
+with open(sys.argv[1], "rb") as file, tempfile.SpooledTemporaryFile(1 << 20) as kept:
+    read = lambda: read_rows(file, parse_schema(SCHEMA).variables, lambda records: check(batch, records), kept)
+    check(batch, [b'{"phoneNumber":"12125551001","name":"n","amount":1}'])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = read()
+    print(found.total, len(found.rows), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def long_csv() -> bytes:
+    return table(*(f"1212{n:07},Ann Example {n},{n}.5,3" for n in range(2_000_000, 2_200_000)))
+
+
+def long_workbook() -> bytes:
+    def sheet() -> Iterator[str]:
+        yield "<worksheet><sheetData><row>"
+        yield from (f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in HEADER.split(","))
+        for n in range(200_000):
+            yield f'</row><row><c><v>1212{2_000_000 + n:07}</v></c><c t="s"><v>{n}</v></c><c><v>{n}.5</v></c>'
+        yield "</row></sheetData></worksheet>"
+
+    return packed(sheet(), f"<sst>{''.join(f'<si><t>Ann Example {n}</t></si>' for n in range(200_000))}</sst>")
+
+
+@pytest.mark.parametrize("content", [long_csv, long_workbook])
+def test_two_hundred_thousand_rows_are_read_in_flat_memory(tmp_path: Path, content: Callable[[], bytes]) -> None:
+    path = tmp_path / "long"
+    path.write_bytes(content())
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    total, good, grown_mib = map(int, done.stdout.split())
+    assert (total, good) == (200_000, 200_000)
+    assert grown_mib < 60

@@ -1,0 +1,579 @@
+"""Entries, statuses, repeats and starts as `load` makes them: crafted messages, the real engine."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+import pytest_asyncio
+from aiokafka.partitioner import murmur2
+from aiokafka.structs import ConsumerRecord
+
+from schemas.codecs import encode
+from schemas.identity import call_ids, record_id, submission_id_of, uuid_texts
+from schemas.messages import TryAgainError
+from schemas.outcomes import Code
+from schemas.records import Origins, PhoneLogChunk, Receipt
+from schemas.statuses import CallStatus
+from schemas.topics import BATCH_PARTITIONS, TopicName
+from sinks.clickhouse import ClickHouse, connect
+from sinks.load import Load
+from sinks.rows import Insert, row_version
+from sinks.sessions import Session
+from tests.unit.sinks.chunks import ACCEPTED_AT, a_chunk
+from tests.unit.sinks.histories import NUMBERS, Readable, Sent, Told, expected
+from tests.wire.test_load import NO_KAFKA, Published
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+T = TypeVar("T")
+NUMBER = NUMBERS[0]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ClickHouse]:
+    """One for all tests: take batches of your own."""
+    store = connect(f"chdb://{tmp_path_factory.mktemp('clickhouse')}/chdb")
+    await store.migrate()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def batch() -> str:
+    return uuid.uuid4().hex
+
+
+class Sink:
+    """A load whose messages a test makes; `restart` forgets everything that is not in ClickHouse."""
+
+    def __init__(self, clickhouse: ClickHouse | Failing) -> None:
+        self.clickhouse = clickhouse
+        self.published = Published([])
+        self.offset = 0
+        self.restart()
+
+    def restart(self) -> None:
+        self.load = Load(NO_KAFKA, self.clickhouse, self.published, app_version="1.2")
+
+    async def take(self, *of: PhoneLogChunk | Told | ConsumerRecord) -> None:
+        await self.load.write([self.message(each) for each in of])
+
+    def message(self, of: PhoneLogChunk | Told | ConsumerRecord) -> ConsumerRecord:
+        if isinstance(of, PhoneLogChunk):
+            return message(TopicName.PHONE_LOG, encode(of), 0, ACCEPTED_AT)
+        return status_of(of) if isinstance(of, Told) else of
+
+    def receipts(self) -> list[Receipt]:
+        return self.published.receipts()
+
+
+def message(topic: str, value: bytes | None, partition: int, timestamp: int, **fields: Any) -> ConsumerRecord:
+    given = {"offset": 7, "key": None, "headers": ()} | fields
+    return ConsumerRecord(
+        topic=topic,
+        partition=partition,
+        timestamp=timestamp,
+        timestamp_type=1,
+        value=value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        **given,
+    )
+
+
+def partition_of(batch: str) -> int:
+    partition: int = (murmur2(batch.encode()) & 0x7FFFFFFF) % BATCH_PARTITIONS
+    return partition
+
+
+def status_of(told: Told, **fields: Any) -> ConsumerRecord:
+    event: dict[str, Any] = {"callId": told.call_id, "status": told.status.value}
+    if told.at is not None:
+        event["at"] = f"2026-01-01T00:00:00.{told.at - ACCEPTED_AT:03}Z"
+    value = msgspec.json.encode(event)
+    given = {"partition": partition_of(told.contact[0]), "timestamp": told.received_at} | fields
+    return message(TopicName.STATUS, value, **given)
+
+
+def sent(batch: str, at: int, note: str = "", number: str = NUMBER, **fields: Any) -> PhoneLogChunk:
+    """Return a chunk of one record accepted `at` ms after the beginning."""
+    values: dict[str, Any] = {
+        "batch_id": batch,
+        "submission_id": f"{batch}-{at}",
+        "accepted_at": ACCEPTED_AT + at,
+        "variables": [msgspec.json.encode({"note": note})],
+    }
+    return a_chunk([number], **(values | fields))
+
+
+def told(batch: str, at: int, status: CallStatus = CallStatus.COMPLETED, entry: int = 0, number: str = NUMBER) -> Told:
+    """Return a status that the brokers took `at` ms after the beginning."""
+    return Told((batch, number), entry, status, None, ACCEPTED_AT + at)
+
+
+async def ask(clickhouse: ClickHouse, statement: str, **parameters: str) -> list[Any]:
+    rows: list[Any] = await clickhouse._writer.run(
+        lambda client: list(client.query(statement, parameters=parameters).result_rows)
+    )
+    return rows
+
+
+async def contact(clickhouse: ClickHouse, batch: str) -> tuple[int, str, str]:
+    """Return entry, status and note of the batch's one contact."""
+    statement = """
+    SELECT entry, status, JSONExtractString(variables, 'note') FROM contacts FINAL WHERE batch_id = {batch:String}
+    """
+    ((entry, status, note),) = await ask(clickhouse, statement, batch=batch)
+    return entry, status, note
+
+
+def call_id(batch: str, entry: int, number: str = NUMBER) -> bytes:
+    (packed,) = call_ids(batch, [(number, entry)])
+    return packed
+
+
+async def test_a_pending_contact_is_updated_under_the_same_call_id(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+
+    await sink.take(sent(batch, 0, "first"))
+    await sink.take(told(batch, 1, CallStatus.PENDING), sent(batch, 2, "second"))
+
+    assert [receipt.call_ids for receipt in sink.receipts()] == [call_id(batch, 0)] * 2
+    assert await contact(clickhouse, batch) == (0, "pending", "second")
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_contact_that_was_called_gets_a_new_entry(clickhouse: ClickHouse, batch: str, restarted: bool) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0, "first"))
+    await sink.take(told(batch, 1))
+    assert await contact(clickhouse, batch) == (0, "completed", "first")
+    if restarted:
+        sink.restart()
+
+    await sink.take(sent(batch, 2, "second"))
+
+    assert sink.receipts()[-1].call_ids == call_id(batch, 1)
+    assert await contact(clickhouse, batch) == (1, "pending", "second")
+
+
+async def test_statuses_of_a_flush_are_applied_before_its_chunks(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+
+    await sink.take(sent(batch, 2), told(batch, 1))
+
+    assert sink.receipts()[-1].call_ids == call_id(batch, 1)
+
+
+async def test_a_late_status_moves_the_update_that_came_after_the_call_began(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0, "known to the call"))
+    await sink.take(sent(batch, 20, "wished since"))
+
+    await sink.take(told(batch, 10, CallStatus.DIALING))
+
+    assert await contact(clickhouse, batch) == (1, "pending", "wished since")
+    await sink.take(sent(batch, 30, "still pending"))
+    assert sink.receipts()[-1].call_ids == call_id(batch, 1)
+
+
+async def test_a_record_that_comes_again_after_its_call_began_stays_in_that_call(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    chunk = sent(batch, 0, "first")
+    await sink.take(chunk)
+    await sink.take(told(batch, 1))
+    sink.restart()
+
+    await sink.take(chunk)
+
+    assert [receipt.call_ids for receipt in sink.receipts()] == [call_id(batch, 0)] * 2
+    assert await contact(clickhouse, batch) == (0, "completed", "first")
+
+
+async def test_a_record_accepted_in_time_but_stored_late_is_shown_with_its_call(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0, "first"))
+    await sink.take(told(batch, 10))
+
+    await sink.take(sent(batch, 5, "in time"))
+
+    assert await contact(clickhouse, batch) == (0, "completed", "in time")
+
+
+async def test_a_status_never_goes_back(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+
+    for status, at in [("completed", 9), ("dialing", 5), ("in-progress", 12), ("completed", 9), ("pending", 20)]:
+        await sink.take(told(batch, at, CallStatus(status)))
+
+    assert (await contact(clickhouse, batch))[:2] == (0, "completed")
+    statement = "SELECT status, left_at FROM call_status FINAL WHERE batch_id = {batch:String}"
+    assert await ask(clickhouse, statement, batch=batch) == [("completed", ACCEPTED_AT + 5)]
+
+
+async def test_what_a_status_tells_is_kept(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+    event = {
+        "callId": uuid_texts(call_id(batch, 0))[0],
+        "status": "completed",
+        "at": "2026-01-01T01:00:00.500+01:00",
+        "callDuration": 12.5,
+        "recordingUrl": "https://r.example/1",
+        "transcript": "Hé\n'quoted'",
+    }
+
+    value = msgspec.json.encode(event)
+    await sink.take(message(TopicName.STATUS, value, partition_of(batch), ACCEPTED_AT + 9))
+
+    statement = """
+    SELECT status, toUnixTimestamp64Milli(at), left_at, call_duration, recording_url, transcript
+    FROM call_status FINAL WHERE batch_id = {batch:String}
+    """
+    assert await ask(clickhouse, statement, batch=batch) == [
+        ("completed", ACCEPTED_AT + 500, ACCEPTED_AT + 9, 12.5, "https://r.example/1", "Hé\n'quoted'")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (b"not JSON", Code.UNDECODABLE),
+        (None, Code.EMPTY_VALUE),
+        (b'{"callId": "8b0f7f5e-0b1c-8f3a-9a2b-0123456789ab", "status": "gone"}', Code.STATUS_UNKNOWN),
+        (b'{"callId": "8b0f7f5e-0b1c-8f3a-9a2b-0123456789ab", "status": "failed"}', Code.CALL_UNKNOWN),
+        (b'{"callId": "x", "status": "failed", "callDuration": -1}', Code.CALL_UNKNOWN),
+    ],
+)
+async def test_a_bad_status_is_dead_lettered_with_its_bytes(
+    clickhouse: ClickHouse, value: bytes | None, code: Code
+) -> None:
+    sink = Sink(clickhouse)
+
+    await sink.take(message(TopicName.STATUS, value, 3, ACCEPTED_AT, key=b"some batch", offset=21))
+
+    (letter,) = sink.published.letters()
+    assert (letter.record, letter.errors[0].code, letter.stage, letter.batch_id) == (value, code, "load", "some batch")
+    assert letter.submission_id == submission_id_of(TopicName.STATUS, 3, 21)
+    assert (letter.source_topic, letter.source_partition, letter.source_offset) == (TopicName.STATUS, 3, 21)
+
+
+async def test_good_statuses_beside_bad_ones_are_stored(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+
+    await sink.take(message(TopicName.STATUS, b"[]", 0, ACCEPTED_AT), told(batch, 1), told(batch, 1, entry=7))
+
+    assert (await contact(clickhouse, batch))[:2] == (0, "completed")
+    assert [letter.errors[0].code for letter in sink.published.letters()] == [Code.NOT_AN_OBJECT, Code.CALL_UNKNOWN]
+
+
+async def test_a_status_on_another_batch_s_partition_is_sent_to_its_own_and_written_there(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+    elsewhere = (partition_of(batch) + 1) % BATCH_PARTITIONS
+    stray = status_of(told(batch, 1), partition=elsewhere, key=b"nonsense")
+
+    await sink.take(stray)
+
+    assert (await contact(clickhouse, batch))[1] == "pending"
+    forwarded = sink.published.messages[-1]
+    assert (forwarded.topic, forwarded.key, forwarded.value) == (TopicName.STATUS, batch.encode(), stray.value)
+
+    # even where this broker's partitions are counted otherwise, it is not sent on for ever
+    await sink.take(status_of(told(batch, 2), partition=elsewhere, headers=forwarded.headers))
+    assert (await contact(clickhouse, batch))[1] == "completed"
+    assert sink.published.messages[-1] is forwarded
+
+
+async def test_a_bad_status_is_dead_lettered_once_however_long_clickhouse_is_away(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    failing = Failing(clickhouse, random.Random(1), share=1)
+    sink = Sink(failing)
+    flush = [sent(batch, 0), message(TopicName.STATUS, b"[]", 0, ACCEPTED_AT)]
+    for _ in range(3):
+        with pytest.raises(TryAgainError):
+            await sink.take(*flush)
+    failing.share = 0
+
+    await sink.take(*flush)
+
+    assert len(sink.published.letters()) == 1
+
+
+async def test_a_sink_that_is_built_again_finds_call_and_status_in_one_flush(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+
+    await sink.take(told(batch, 5), sent(batch, 0))
+
+    assert (await contact(clickhouse, batch))[:2] == (0, "completed")
+    assert sink.published.letters() == []
+
+
+async def test_what_another_process_wrote_is_seen_once_partitions_have_moved(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    ours, other = Sink(clickhouse), Sink(clickhouse)
+    await ours.take(sent(batch, 0))
+    await other.take(told(batch, 1))
+
+    await ours.load._consuming.let_go()
+    await ours.take(sent(batch, 2))
+
+    assert ours.receipts()[-1].call_ids == call_id(batch, 1)
+
+
+# Repeats of a client
+
+
+async def test_a_retried_request_gets_its_first_receipt_and_makes_no_second_call(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    first = sent(batch, 0, "first", submission_id=batch, body_hash="h")
+    await sink.take(first)
+    await sink.take(told(batch, 1))
+
+    for restarted in (False, True):
+        if restarted:
+            sink.restart()
+        await sink.take(sent(batch, 5, "again", submission_id=batch, body_hash="h"))
+
+    assert len(sink.receipts()) == 3
+    assert sink.receipts() == [sink.receipts()[0]] * 3
+    assert await contact(clickhouse, batch) == (0, "completed", "first")
+    assert await ask(clickhouse, "SELECT count() FROM phone_log WHERE batch_id = {b:String}", b=batch) == [(1,)]
+
+
+async def test_a_request_retried_within_one_flush_is_done_once(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+
+    chunks = [sent(batch, at, str(at), submission_id=batch, body_hash="h") for at in (0, 1)]
+    await sink.take(*chunks)
+
+    assert sink.receipts() == [sink.receipts()[0]] * 2
+    assert (await contact(clickhouse, batch))[2] == "0"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_another_body_under_the_same_key_is_not_stored_and_not_answered(
+    clickhouse: ClickHouse, batch: str, restarted: bool
+) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0, "first", submission_id=batch, body_hash="h"))
+    if restarted:
+        sink.restart()
+
+    await sink.take(sent(batch, 1, "other", submission_id=batch, body_hash="another"))
+
+    assert len(sink.receipts()) == 1
+    assert (await contact(clickhouse, batch))[2] == "first"
+
+
+# The start of the calling service
+
+
+async def test_one_start_a_submission_however_many_chunks_flushes_and_processes(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    slices: list[dict[str, Any]] = [
+        {"submission_id": batch, "first_index": i, "record_index": [i], "total": 4} for i in range(4)
+    ]
+
+    await sink.take(sent(batch, 0, **slices[0]), sent(batch, 0, **slices[1]))
+    await sink.take(sent(batch, 0, **slices[2]))
+    sink.restart()
+    await sink.take(sent(batch, 0, **slices[3]))
+
+    (start,) = sink.published.starts()
+    assert (start.command, start.reason, start.request_id, start.pending) == ("start", "submission", batch, -1)
+    assert (start.batch_id, start.workspace_id) == (batch, "workspace")
+
+
+async def test_nothing_is_started_where_nothing_was_stored(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    nothing = a_chunk([], batch_id=batch, submission_id=batch, size=2, total=3)
+
+    await sink.take(nothing)
+    assert sink.published.starts() == []
+
+    await sink.take(sent(batch, 0, submission_id=batch, first_index=2, record_index=[2], total=3))
+    assert len(sink.published.starts()) == 1
+
+
+async def test_rows_are_stored_before_the_start_and_receipts_after_it(clickhouse: ClickHouse, batch: str) -> None:
+    failing = Failing(clickhouse, random.Random(1), share=0)
+    sink = Sink(failing)
+    failing.published = sink.published
+
+    await sink.take(sent(batch, 0))
+
+    assert failing.order == [("phone_log", []), ("receipts", ["calls.dialer"])]
+
+
+# Gathered bare records
+
+
+async def test_gathered_records_are_submissions_of_their_own(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    offset = random.Random(batch).randrange(10**12)
+    origins = Origins(
+        partition=[2, 2, 2], offset=[offset, offset + 1, offset + 2], accepted_at=[ACCEPTED_AT + t for t in (0, 1, 20)]
+    )
+    await sink.take(sent(batch, 0, "before"))
+    await sink.take(told(batch, 10))
+
+    variables = [b'{"note":"in time"}', b'{"note":"since"}']
+    await sink.take(
+        a_chunk(
+            [NUMBER] * 2,
+            batch_id=batch,
+            submission_id=record_id(2, offset),
+            size=3,
+            total=3,
+            record_index=[1, 2],
+            variables=variables,
+            origins=origins,
+        )
+    )
+
+    assert await contact(clickhouse, batch) == (1, "pending", "since")
+    statement = (
+        "SELECT submission_id, added, failed, call_ids = '' FROM receipts WHERE batch_id = {b:String} AND size = 1"
+    )
+    found = await ask(clickhouse, statement + " ORDER BY submission_id", b=batch)
+    ids = [record_id(2, offset + i) for i in range(3)]
+    assert [row for row in found if row[0] in ids] == [(ids[0], 0, 1, 1), (ids[1], 1, 0, 0), (ids[2], 1, 0, 0)]
+    assert [start.request_id for start in sink.published.starts()] == [f"{batch}-0", ids[1]]
+
+
+# Whatever happened, in whatever order it came
+
+
+class Failing:
+    """ClickHouse that now and then fails, before or after it did what was asked."""
+
+    def __init__(self, clickhouse: ClickHouse, chance: random.Random, share: float) -> None:
+        self.clickhouse, self.chance, self.share = clickhouse, chance, share
+        self.order: list[tuple[str, list[str]]] = []
+        self.published = Published([])
+
+    async def insert(self, insert: Insert) -> None:
+        self.order.append((insert.table, [message.topic.value for message in self.published.messages]))
+        self._perhaps()
+        await self.clickhouse.insert(insert)
+        self._perhaps()
+
+    async def consult(self, work: Callable[[Session], T]) -> T:
+        self._perhaps()
+        answer = await self.clickhouse.consult(work)
+        self._perhaps()
+        return answer
+
+    def _perhaps(self) -> None:
+        if self.chance.random() < self.share:
+            raise TryAgainError("away")
+
+
+async def readable(clickhouse: ClickHouse, batches: Sequence[str]) -> Readable:
+    """Return what the tables say, by the rule that readers follow."""
+    statement = """
+    SELECT p.batch_id, p.phone_number, p.entry, max(p.version), any(if(s.status = '', 'pending', s.status))
+    FROM phone_log AS p LEFT JOIN (SELECT * FROM call_status FINAL) AS s
+        ON s.batch_id = p.batch_id AND s.phone_number = p.phone_number AND s.entry = p.entry
+    WHERE p.batch_id IN {batches:Array(String)}
+        AND (s.left_at = 0 OR toUnixTimestamp64Milli(p.accepted_at) <= s.left_at)
+    GROUP BY p.batch_id, p.phone_number, p.entry
+    """
+    rows = await clickhouse._writer.run(
+        lambda client: client.query(statement, parameters={"batches": list(batches)}).result_rows
+    )
+    return {((batch, number), entry): (version, status) for batch, number, entry, version, status in rows}
+
+
+async def shown(clickhouse: ClickHouse, batches: Sequence[str]) -> dict[Any, Any]:
+    statement = """
+    SELECT batch_id, phone_number, entry, status, variables FROM contacts FINAL WHERE batch_id IN {b:Array(String)}
+    """
+    rows = await clickhouse._writer.run(
+        lambda client: client.query(statement, parameters={"b": list(batches)}).result_rows
+    )
+    return {(batch, number): tuple(of) for batch, number, *of in rows}
+
+
+def chunk_of(fact: Sent) -> PhoneLogChunk:
+    versions = [row_version(fact.accepted_at, index) for index in range(len(fact.numbers))]
+    return a_chunk(
+        list(fact.numbers),
+        batch_id=fact.batch,
+        submission_id=f"{fact.batch}-{fact.accepted_at}",
+        accepted_at=fact.accepted_at,
+        variables=[b'{"version":"%d"}' % version for version in versions],
+    )
+
+
+async def insistently(sink: Sink, *facts: Sent | Told) -> None:
+    while True:
+        try:
+            await sink.take(*(chunk_of(fact) if isinstance(fact, Sent) else fact for fact in facts))
+        except TryAgainError:
+            if random.random() < 0.5:
+                sink.restart()
+        else:
+            return
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_the_order_and_the_faults_the_facts_decide(clickhouse: ClickHouse, seed: int) -> None:
+    chance = random.Random(seed)
+    batches = [uuid.uuid4().hex for _ in range(2)]
+    sink = Sink(Failing(clickhouse, chance, share=0.1))
+    clock = ACCEPTED_AT
+    facts: list[Sent | Told] = []
+    waiting: list[Sent | Told] = []
+    for _ in range(30):
+        clock += chance.randrange(1, 3)
+        known = sorted(await readable(clickhouse, batches))
+        waiting.append(Sent(chance.choice(batches), tuple(chance.choices(NUMBERS, k=2)), clock))
+        for place, entry in chance.sample(known, min(2, len(known))):
+            clock += 1
+            at = chance.choice([None, ACCEPTED_AT + chance.randrange(100)])
+            waiting.append(Told(place, entry, chance.choice(list(CallStatus)), at, clock))
+        flush = [waiting.pop(chance.randrange(len(waiting))) for _ in range(chance.randrange(len(waiting) + 1))]
+        if flush:
+            await insistently(sink, *flush)
+            facts += flush
+        if facts and chance.random() < 0.3:
+            await insistently(sink, *chance.sample(facts, min(3, len(facts))))
+    await insistently(sink, *waiting)
+    facts += waiting
+
+    wanted = {
+        place: (row_version(version // 100, version % 100), status)
+        for place, (version, status) in expected(facts).items()
+    }
+    assert await readable(clickhouse, batches) == wanted
+    newest = {
+        of: (entry, status, f'{{"version":"{version}"}}') for (of, entry), (version, status) in sorted(wanted.items())
+    }
+    assert await shown(clickhouse, batches) == newest
