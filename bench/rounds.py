@@ -21,7 +21,7 @@ FOLDER: Final = "dialfeed-bench-"
 CONNECTIONS: Final = 16
 LATENCY_RECORDS: Final = 1000
 WARM_UP_POSTS: Final = 2
-FAUST_SHARE: Final = 20
+FAUST_SHARE: Final = 10
 FASTAPI_SHARE: Final = 4
 """A baseline gets one record of so many, for it is slower; rates are per record."""
 

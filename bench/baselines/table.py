@@ -17,7 +17,7 @@ from bench.baselines.checks import Row
 
 COLUMNS: Final = Row._fields
 _TABLE: Final = """
-CREATE TABLE IF NOT EXISTS calls (
+CREATE TABLE IF NOT EXISTS baseline_calls (
     batch_id String,
     phone_number String,
     call_id UUID,
@@ -40,12 +40,12 @@ def open_table(folder: Path) -> Any:
 
 def insert(client: Any, rows: Sequence[Row]) -> None:
     """Write rows in one insert."""
-    client.insert("calls", rows, column_names=COLUMNS)
+    client.insert("baseline_calls", rows, column_names=COLUMNS)
 
 
 def counts(client: Any) -> dict[str, int]:
     """Return the contacts stored of each batch."""
-    answer = client.query("SELECT batch_id, count() FROM calls FINAL GROUP BY batch_id")
+    answer = client.query("SELECT batch_id, count() FROM baseline_calls FINAL GROUP BY batch_id")
     return {str(batch_id): int(count) for batch_id, count in answer.result_rows}
 
 
