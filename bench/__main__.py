@@ -18,7 +18,7 @@ from bench.processes import BenchError
 from bench.records import MOST_RECORDS
 from bench.rounds import Sizes, kernels, measure
 
-_DEFAULT: Final = Sizes(records=100_000, rounds=5, posts=100, kernel_seconds=0.1)
+_DEFAULT: Final = Sizes(records=200_000, rounds=5, posts=100, kernel_seconds=0.1)
 _QUICK: Final = Sizes(records=20_000, rounds=2, posts=20, kernel_seconds=0.05)
 _LEAST_RECORDS: Final = 20_000
 """Below this a baseline would get less than one batch of 1000."""

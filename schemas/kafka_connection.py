@@ -9,6 +9,10 @@ from typing import Any
 GROUP_SESSION_MS = 10_000
 """A dead consumer's partitions move after this long; a heartbeat goes every second."""
 
+FETCH_WAIT_MS = 100
+"""How long brokers hold back an empty answer. aiokafka has one fetch on its way to a broker: a partition that was full
+when it was sent is not asked for again before the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
@@ -50,6 +54,7 @@ class KafkaConnection:
             "group_id": self.topic(group),
             "enable_auto_commit": False,
             "isolation_level": "read_committed",
+            "fetch_max_wait_ms": FETCH_WAIT_MS,
             "session_timeout_ms": GROUP_SESSION_MS,
             "heartbeat_interval_ms": 1_000,
             "max_poll_interval_ms": 2**31 - 1,  # a store that is down is waited for, however long

@@ -15,6 +15,8 @@ from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from schemas.kafka_connection import FETCH_WAIT_MS
+
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN_SECONDS: Final = 0.02
@@ -22,13 +24,14 @@ _SHARE_OF_REBALANCE: Final = 0.5
 
 
 class SafeConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped here
-    """Reads committed messages only; Faust offers that with its transactions alone."""
+    """Reads committed messages only, which Faust offers with its transactions alone, and asks for more in time."""
 
     logger = logging.getLogger("faust.consumer")
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"  # noqa: SLF001  # no setting reaches it
+        consumer._isolation_level = "read_committed"  # noqa: SLF001  # no setting reaches these
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return consumer
 
 
@@ -60,12 +63,15 @@ class SafeConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped h
         """Do nothing: `_new_offset` needs no offsets that are not there."""
 
     async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's signature
-        """Look again soon while every partition is paused by back-pressure; Faust sleeps a whole second."""
+        """Look again soon while the buffer of a partition is full; Faust learns of its end a whole second later.
+
+        With all of them full Faust sleeps; with some full it waits for messages of the others only.
+        """
         for _ in range(int(1 / LOOK_AGAIN_SECONDS)):
             if not self.flow_active or self.should_stop or self._get_active_partitions():
                 break
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        return await super()._wait_next_records(timeout)
+        return await super()._wait_next_records(LOOK_AGAIN_SECONDS if self._buffered_partitions else timeout)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit the events in progress while their acknowledgements are known; Faust forgets them first."""
