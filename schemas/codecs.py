@@ -24,6 +24,7 @@ WIRE_RECORDS: Final[tuple[type[records.Record], ...]] = (
     records.Chunk,
     records.PhoneLogChunk,
     records.Receipt,
+    records.ReplayReceipt,
     records.SubmissionAccepted,
     records.DialerCommand,
     records.Workspace,

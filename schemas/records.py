@@ -25,6 +25,32 @@ class Origins(Record, frozen=True, kw_only=True):
     accepted_at: list[int]
 
 
+class Replayed(Record, frozen=True, kw_only=True):
+    """A dead-lettered record that is tried again, and its history."""
+
+    submission_id: str
+    record_index: int
+    accepted_at: int
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    attempt: int
+    first_failed_at: int
+    sent: bytes | None = None
+    changes: str = ""
+
+
+class Replay(Record, frozen=True, kw_only=True):
+    """Which replay a slice belongs to, and how it is to be done; `records` has one item a record of the slice."""
+
+    replay_id: str
+    part: int
+    counts_from: int | None = None
+    agent_version: int | None = None
+    max_attempts: int
+    records: list[Replayed]
+
+
 class Slice(Record, frozen=True, kw_only=True):
     """Where a run of consecutive records comes from: what `Chunk` and `PhoneLogChunk` share.
 
@@ -43,6 +69,7 @@ class Slice(Record, frozen=True, kw_only=True):
     report_partition: int | None = None
     body_hash: str | None = None
     origins: Origins | None = None
+    replay: Replay | None = None
 
 
 class Chunk(Slice, frozen=True, kw_only=True):
@@ -77,6 +104,19 @@ class Receipt(Record, frozen=True, kw_only=True):
     accepted_at: int
     call_ids: bytes
     body_hash: str | None = None
+
+
+class ReplayReceipt(Record, frozen=True, kw_only=True):
+    replay_id: str
+    part: int
+    batch_id: str | None
+    size: int
+    added: int
+    updated: int
+    superseded: int
+    failed: int
+    parked: int
+    done_at: int
 
 
 class SubmissionAccepted(Record, frozen=True, kw_only=True):

@@ -23,11 +23,13 @@ class TopicName(StrEnum):
     CHUNKS = "calls.chunks"
     PHONE_LOG = "calls.phone-log"
     DEAD_LETTER = "calls.dead-letter"
+    PARKING = "calls.parking"
     RECEIPTS = "calls.receipts"
     REGISTRY = "calls.registry"
     RECORDS = "calls.records"
     STATUS = "calls.status"
     DIALER = "calls.dialer"
+    REPLAYS = "calls.replays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(TopicName.STATUS, BATCH_PARTITIONS, {"message.timestamp.type": "LogAppendTime", **_kept(14)}),
     Topic(TopicName.DIALER, 4, _kept(7)),
     Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}),
+    Topic(TopicName.PARKING, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}),
     Topic(TopicName.RECEIPTS, REPORT_PARTITIONS, _kept(7)),
+    Topic(TopicName.REPLAYS, 1, {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}),
     Topic(TopicName.REGISTRY, 1, {"cleanup.policy": "compact"}),
 )

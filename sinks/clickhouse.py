@@ -148,6 +148,8 @@ def _write(client: Client, insert: Insert) -> None:
     """Write rows once: into their table and, each by itself, into the tables that views fill from it."""
     settings = {
         "async_insert": 0,
+        "optimize_on_insert": 0,  # the same row twice in one insert is left to merges, as twice in two is
+        "materialize_statistics_on_insert": 0,
         "insert_deduplicate": 1,
         "deduplicate_blocks_in_dependent_materialized_views": 1,
         "insert_deduplication_token": insert.token,
