@@ -93,8 +93,8 @@ def java_command(java: Path, libs: Path, *, data_dir: Path) -> list[str]:
     """Return the JVM that runs Kafka's classes, in the data folder; a main class and its arguments are to follow.
 
     The serial collector starts with fewest threads and has no trouble with messages of tens of megabytes in a small
-    heap, where G1 must find contiguous regions for each. The second compiler would take longer to compile than it saves:
-    measured over the first minute, the broker's CPU a record is half without it, and it starts sooner.
+    heap, where G1 must find contiguous regions for each. The second compiler takes longer to compile than it saves:
+    over the first minutes the broker takes half the CPU a record without it.
     """
     return [
         str(java),
