@@ -129,6 +129,7 @@ def _columns(chunk: Chunk, campaign: Campaign | None, columns: dict[str, list[An
         report_partition=chunk.report_partition,
         body_hash=chunk.body_hash,
         origins=chunk.origins,
+        replay=chunk.replay,
         workspace_id=campaign.workspace_id if campaign else "",
         agent_id=campaign.agent_id if campaign else "",
         schema_version=campaign.schema_version if campaign else 0,
