@@ -16,21 +16,21 @@ _SUBMISSION_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 def call_ids(batch_id: str, contacts: Iterable[tuple[str, int]]) -> list[bytes]:
     """Return the callId (16 bytes, an RFC 9562 version 8 UUID) of each (E.164 number, entry) of a batch."""
-    batch = hashlib.blake2b(batch_id.encode() + b"\0", digest_size=CALL_ID_BYTES, person=b"dialfeed call")
-    return [_call_id(batch, number, entry) for number, entry in contacts]
+    copy = hashlib.blake2b(batch_id.encode() + b"\0", digest_size=CALL_ID_BYTES, person=b"dialfeed call").copy
+    ids = []
+    for number, entry in contacts:
+        hashed = copy()
+        hashed.update(b"%s\0%d" % (number.encode(), entry))
+        ids.append(_uuid8(hashed.digest()))
+    return ids
 
 
-def _call_id(batch: hashlib.blake2b, number: str, entry: int) -> bytes:
-    hashed = batch.copy()
-    hashed.update(b"%s\0%d" % (number.encode(), entry))
-    return _uuid8(hashed)
+_VERSIONS: Final = [bytes([byte & 0x0F | 0x80]) for byte in range(256)]
+_VARIANTS: Final = [bytes([byte & 0x3F | 0x80]) for byte in range(256)]
 
 
-def _uuid8(hashed: hashlib.blake2b) -> bytes:
-    digest = bytearray(hashed.digest())
-    digest[6] = digest[6] & 0x0F | 0x80
-    digest[8] = digest[8] & 0x3F | 0x80
-    return bytes(digest)
+def _uuid8(digest: bytes) -> bytes:
+    return digest[:6] + _VERSIONS[digest[6]] + digest[7:8] + _VARIANTS[digest[8]] + digest[9:]
 
 
 def uuid_texts(packed: bytes) -> list[str]:
@@ -50,7 +50,7 @@ def new_submission_id() -> str:
 def keyed_submission_id(workspace_id: str, idempotency_key: str) -> str:
     """Return the submission id of every request of a workspace with this Idempotency-Key."""
     named = hashlib.blake2b(f"{workspace_id}\0{idempotency_key}".encode(), digest_size=16, person=b"dialfeed submit")
-    return str(uuid.UUID(bytes=_uuid8(named)))
+    return str(uuid.UUID(bytes=_uuid8(named.digest())))
 
 
 def submission_id_of(topic: str, partition: int, offset: int) -> str:

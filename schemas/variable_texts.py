@@ -12,6 +12,7 @@ import datetime as dt
 import re
 import uuid
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ _UUID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNO
 _DECIMAL: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
+@lru_cache(maxsize=1 << 14)
 def parse_date(text: str) -> dt.date:
-    """Read a calendar date, `2026-01-31`."""
+    """Read a calendar date, `2026-01-31`. Campaigns have few of them, again and again."""
     _must_match(_DATE_ONLY, text)
     _must_have_year(text)
     return dt.date.fromisoformat(text)

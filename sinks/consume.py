@@ -8,6 +8,7 @@ is fetched meanwhile beyond what is buffered, heartbeats go on, and the lag show
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
@@ -159,17 +160,17 @@ class Consuming:
         """
         messages: list[ConsumerRecord] = []
         size, weight, timeout = 0, 0.0, IDLE_MS
-        began = time.monotonic()
+        until = math.inf
         while weight < self._most_messages and size < self._most_bytes:
             taken = await consumer.getmany(timeout_ms=timeout, max_records=self._step)
             new = [message for of_partition in taken.values() for message in of_partition]
             if not new:
                 break
+            until = until if messages else time.monotonic() + LONGEST_LINGER_SECONDS
             messages += new
             size += sum(len(message.value or b"") for message in new)
             weight += sum(map(self._weight_of, new))
-            lingers = weight > 1 and time.monotonic() - began < IDLE_MS / 1000 + LONGEST_LINGER_SECONDS
-            timeout = LINGER_MS if lingers else 0
+            timeout = LINGER_MS if weight > 1 and time.monotonic() < until else 0
         return messages
 
     async def _written(self, messages: Sequence[ConsumerRecord]) -> bool:

@@ -55,13 +55,20 @@ def decode_records(records: Sequence[bytes], max_bytes: int) -> Decoded:
 
 def _all_at_once(records: Sequence[bytes], max_bytes: int) -> list[dict[str, Any]] | None:
     """Return the objects of a chunk in which nothing is wrong or suspicious, as nearly every chunk; else None."""
-    if max(map(len, records), default=0) > max_bytes or any(_may_be_deep(text) for text in records):
+    if max(map(len, records), default=0) > max_bytes or not _are_flat(records):
         return None
     try:
         objects = [_decode(text) for text in records]
     except (ValueError, RecursionError):
         return None
     return objects if all(type(one) is dict for one in objects) else None
+
+
+def _are_flat(records: Sequence[bytes]) -> bool:
+    """Return whether no record can be too deep: seen of all together where they hold little but themselves."""
+    together = b"".join(records)
+    openings = together.count(b"{") + together.count(b"[")
+    return openings < len(records) + MAX_DEPTH or not any(map(_may_be_deep, records))
 
 
 def _may_be_deep(text: bytes) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from sinks.consume import IDLE_MS
+
 TOPIC = "calls.phone-log"
 
 
@@ -38,6 +40,8 @@ class MemoryConsumer:
         self.commit_errors: list[Exception] = []
         self.start_errors: list[Exception] = []
         self.listener: ConsumerRebalanceListener
+        self.late: list[Any] = []
+        """Comes when `waiting` is empty and a call waits for it."""
         self.idle = asyncio.Event()
 
     def subscribe(self, topics: Sequence[str], *, listener: ConsumerRebalanceListener) -> None:
@@ -54,7 +58,9 @@ class MemoryConsumer:
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]:
         taken, self.waiting = self.waiting[:max_records], self.waiting[max_records:]
-        if not taken and timeout_ms:
+        if not taken and timeout_ms and self.late:
+            taken = [self.late.pop(0)]
+        if not taken and timeout_ms >= IDLE_MS:
             self.idle.set()
         await asyncio.sleep(0)
         return {TopicPartition(taken[0].topic, 0): taken} if taken else {}

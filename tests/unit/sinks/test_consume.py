@@ -92,6 +92,34 @@ async def test_what_weighs_little_is_written_with_more_of_its_kind(actions: list
     assert actions[1:-1] == [("write", *range(8)), ("commit", 8), ("write", *range(8, 12)), ("commit", 12)]
 
 
+async def test_under_load_a_flush_waits_for_what_comes_shortly(actions: list[Any]) -> None:
+    consumer = MemoryConsumer([record(0), record(1)], actions)
+    consumer.late = [record(2), record(3)]
+
+    await run_until_idle(consuming(consumer, Writing(actions)), consumer)
+
+    assert actions[1:3] == [("write", 0, 1, 2, 3), ("commit", 4)]
+
+
+async def test_a_single_message_waits_for_no_other(actions: list[Any]) -> None:
+    consumer = MemoryConsumer([record(0)], actions)
+    consumer.late = [record(1)]
+
+    await run_until_idle(consuming(consumer, Writing(actions)), consumer)
+
+    assert actions[1:5] == [("write", 0), ("commit", 1), ("write", 1), ("commit", 2)]
+
+
+async def test_a_flush_waits_for_others_in_bounded_time(actions: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consume, "LONGEST_LINGER_SECONDS", 0)
+    consumer = MemoryConsumer([record(0), record(1)], actions)
+    consumer.late = [record(2)]
+
+    await run_until_idle(consuming(consumer, Writing(actions)), consumer)
+
+    assert actions[1:5] == [("write", 0, 1), ("commit", 2), ("write", 2), ("commit", 3)]
+
+
 async def test_what_was_read_is_forgotten_when_partitions_move(actions: list[Any]) -> None:
     consumer = MemoryConsumer([], actions)
     forgotten: list[bool] = []
