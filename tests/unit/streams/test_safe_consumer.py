@@ -11,7 +11,7 @@ from streams.safe_consumer import LOOK_AGAIN_SECONDS, SafeConsumer
 FULL, OTHER = TP("calls.raw", 0), TP("calls.raw", 1)
 
 
-class Waiting(SafeConsumer):  # type: ignore[misc]  # Faust is untyped here
+class Waiting(SafeConsumer):
     """A consumer that is never connected."""
 
     flow_active = True
