@@ -95,6 +95,7 @@ class Consuming:
         self._interrupted = asyncio.Event()  # the wait for a better world is over: stopping, or partitions move
         self._assigned = asyncio.Event()  # cleared by giving up: later offsets must not be committed over earlier ones
         self._assigned.set()
+        self._moving = asyncio.Event()  # partitions are being taken away: aiokafka's `getmany` may wait until all moved
         self._stopping = False
         self._ended = asyncio.Event()
         self._waiting = False
@@ -162,8 +163,7 @@ class Consuming:
         size, weight, timeout = 0, 0.0, IDLE_MS
         until = math.inf
         while weight < self._most_messages and size < self._most_bytes:
-            taken = await consumer.getmany(timeout_ms=timeout, max_records=self._step)
-            new = [message for of_partition in taken.values() for message in of_partition]
+            new = await self._taken(consumer, timeout)
             if not new:
                 break
             until = until if messages else time.monotonic() + LONGEST_LINGER_SECONDS
@@ -172,6 +172,18 @@ class Consuming:
             weight += sum(map(self._weight_of, new))
             timeout = LINGER_MS if weight > 1 and time.monotonic() < until else 0
         return messages
+
+    async def _taken(self, consumer: Consumer, timeout_ms: int) -> list[ConsumerRecord]:
+        """Return some of what waits; nothing once partitions move, for which the flush in progress is waited for."""
+        taking = asyncio.ensure_future(consumer.getmany(timeout_ms=timeout_ms, max_records=self._step))
+        moving = asyncio.ensure_future(self._moving.wait())
+        try:
+            await asyncio.wait((taking, moving), return_when=asyncio.FIRST_COMPLETED)
+            taken = taking.result() if taking.done() else {}
+            return [message for of_partition in taken.values() for message in of_partition]
+        finally:
+            taking.cancel()
+            moving.cancel()
 
     async def _written(self, messages: Sequence[ConsumerRecord]) -> bool:
         pause = FIRST_PAUSE_SECONDS
@@ -217,6 +229,9 @@ class Consuming:
 
     async def let_go(self) -> None:
         """Let the flush in progress end, or give it up if it only waits, before partitions move."""
+        self._moving.set()
+        if not self._stopping:
+            self._assigned.clear()
         if self._waiting:
             self._interrupted.set()
         try:
@@ -228,6 +243,7 @@ class Consuming:
 
     def take_up(self) -> None:
         """Go on after partitions have moved."""
+        self._moving.clear()
         if not self._stopping:
             self._interrupted.clear()
         self._assigned.set()

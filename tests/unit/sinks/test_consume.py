@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, TopicAuthorizationFailedError
 from structlog.testing import capture_logs
 
@@ -285,6 +286,30 @@ async def test_partitions_move_at_once_from_a_flush_that_only_waits(
     await loop.stop()
     await running
     assert actions[1:-1] == [("write", 0), ("commit", 1), ("write", 1), ("commit", 2)]
+
+
+class BlockedConsumer(MemoryConsumer):
+    """Waits, as aiokafka does, until partitions have moved, once it has given its first messages."""
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]:
+        if not self.waiting:
+            self.idle.set()
+            await asyncio.Event().wait()
+        return await super().getmany(timeout_ms=timeout_ms, max_records=max_records)
+
+
+async def test_partitions_move_while_a_flush_waits_for_more(actions: list[Any]) -> None:
+    consumer = BlockedConsumer([record(0), record(1)], actions)
+    loop = consuming(consumer, Writing(actions))
+    running = asyncio.create_task(loop.run())
+    await consumer.idle.wait()
+
+    async with asyncio.timeout(WITHIN_SECONDS / 2):
+        await consumer.listener.on_partitions_revoked(set())
+
+    assert actions == ["start", ("write", 0, 1), ("commit", 2)]
+    await loop.stop()
+    await running
 
 
 async def test_a_flush_that_does_not_end_does_not_hold_up_a_rebalance_for_ever(
