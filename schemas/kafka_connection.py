@@ -9,7 +9,7 @@ from typing import Any
 GROUP_SESSION_MS = 10_000
 """A dead consumer's partitions move after this long; a heartbeat goes every second."""
 
-FETCH_WAIT_MS = 100
+FETCH_WAIT_MS = 250
 """How long brokers hold back an empty answer. aiokafka has one fetch on its way to a broker: a partition that was full
 when it was sent is not asked for again before the answer."""
 
