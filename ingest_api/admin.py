@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -16,16 +15,14 @@ from ingest_api import batches
 from ingest_api.body import read_json_body
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, RefusedError, refused, success
-from ingest_api.publish import published
+from ingest_api.registering import register
 from ingest_api.routing import Handler, route
 from schemas import registrations
 from schemas.identity import new_id
 from schemas.outcomes import HttpCode
 from schemas.records import RegistryRecord, Workspace
 from schemas.registrations import RegistrationRefusedError, Rules
-from schemas.registry import Registry, registry_message
-
-log = structlog.get_logger(__name__)
+from schemas.registry import Registry
 
 Listing = Callable[[Edge, Request], Answer]
 Change = Callable[[Edge, Request, dict[str, Any]], Awaitable[Answer]]
@@ -80,14 +77,8 @@ async def _body(edge: Edge, request: Request) -> dict[str, Any]:
 
 
 async def _register(edge: Edge, record: RegistryRecord) -> None:
-    """Put a record into the registry, and wait until this process knows it."""
     await edge.bus.require()
-    if not await published(edge.bus.begin([registry_message(record)]), edge.settings.wait_seconds):
-        raise refused(HttpCode.INTERNAL, "Kafka failed in the middle: it may or may not be there; list, then retry")
-    try:
-        await edge.access.catch_up()
-    except RefusedError:
-        log.warning("registration_not_read_back", kind=type(record).__name__)
+    await register(edge, record)
 
 
 def _rules(edge: Edge) -> Rules:

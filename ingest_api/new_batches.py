@@ -1,21 +1,14 @@
-"""Makes a batch: checks what was asked for against the registry, publishes it, and waits until it is known here."""
+"""A batch as createBatch and an upload ask for it, checked against the registry."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
-
 from ingest_api import batches
 from ingest_api.edge import Edge
-from ingest_api.envelope import RefusedError, RequestError, refused
-from ingest_api.publish import published
-from schemas.outcomes import HttpCode
+from ingest_api.envelope import RefusedError, RequestError
 from schemas.records import Batch
-from schemas.registry import registry_message
-
-log = structlog.get_logger(__name__)
 
 
 async def checked_batch(
@@ -33,16 +26,3 @@ async def checked_batch(
     if isinstance(checked, list) or wrong:
         raise RefusedError(*wrong)
     return batches.batch_of(checked, batch_id, workspace_id, edge.now_ms())
-
-
-async def create(edge: Edge, batch: Batch) -> None:
-    """Publish the batch, and return once this process knows it. Refuse (500) where nobody knows whether it exists.
-
-    If Kafka fails just after it was published, it is durable all the same, and known later.
-    """
-    if not await published(edge.bus.begin([registry_message(batch)]), edge.settings.wait_seconds):
-        raise refused(HttpCode.INTERNAL, "Kafka failed in the middle: the batch may or may not exist")
-    try:
-        await edge.access.catch_up()
-    except RefusedError:
-        log.warning("batch_not_read_back", batch_id=batch.batch_id)

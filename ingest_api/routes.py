@@ -21,12 +21,13 @@ from ingest_api.from_store import from_store
 from ingest_api.headers import wait_of
 from ingest_api.idempotency import key_of
 from ingest_api.multipart import read_form
-from ingest_api.new_batches import checked_batch, create
+from ingest_api.new_batches import checked_batch
 from ingest_api.off_loop import THREAD_RECORDS, off_loop
 from ingest_api.openapi import document
 from ingest_api.openapi_page import page
 from ingest_api.readiness import unready
 from ingest_api.reading import list_batches, read_batch
+from ingest_api.registering import register
 from ingest_api.report import Report, report_of
 from ingest_api.routing import Handler, route
 from ingest_api.start_calling import start_calling
@@ -99,7 +100,7 @@ async def create_batch(edge: Edge, request: Request) -> Response:
         body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
         batch = await checked_batch(edge, workspace_id, batches.read_object(body), new_id())
         await edge.bus.require()
-        await create(edge, batch)
+        await register(edge, batch)
     return respond(success("Batch created successfully", batch.batch_id, 201))
 
 

@@ -24,8 +24,9 @@ from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, RefusedError, RequestError, refused
 from ingest_api.idempotency import Identity, claimed, first_report, other_body
 from ingest_api.multipart import Form
-from ingest_api.new_batches import checked_batch, create
+from ingest_api.new_batches import checked_batch
 from ingest_api.publish import published
+from ingest_api.registering import register
 from ingest_api.report import Report
 from ingest_api.submit import Asked, accepted_of, announcement, doubt_unless_done, raw_messages
 from ingest_api.tables.rows import TableError
@@ -65,7 +66,7 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
         report = await first_report(edge, identity) if asked.key is not None else None
         if report is None:
             await edge.bus.require()
-            await create(edge, batch)
+            await register(edge, batch)
             accepted = accepted_of(edge, identity, workspace_id, batch.batch_id, len(rows.rows))
             report = await _deliver(edge, accepted, kept, _Held(place.keep_bytes(), stack.pop_all()), until)
     answer = answer_of(report, batch.batch_id, identity.submission_id, rows, asked.wait.applied)
