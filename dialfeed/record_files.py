@@ -23,8 +23,8 @@ MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 LINES_TRIED: Final = 20
 """If none of the first lines is JSON, the file is something else."""
 TEXT_KEPT: Final = 1024
-MARKS: Final = ("_errors", "_index", "_submission", "_line", "_position", "_row")
-"""What is added to a rejected record; taken off again when it is sent again."""
+MARKS: Final = ("_errors", "_index", "_submission", "_attempt", "_batch", "_line", "_position", "_row")
+"""What is added to a rejected record or an exported dead letter; taken off again when it is sent again."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 _value: Final = msgspec.json.Decoder(msgspec.Raw).decode
