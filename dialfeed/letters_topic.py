@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from dialfeed.replay_reading import LetterReader
@@ -18,12 +18,14 @@ from schemas.dead_letter_query import (
     DeadLetterGroup,
     GroupBy,
     KeptLetter,
+    Place,
     by_count,
     group_key,
     group_of,
     merged,
 )
-from schemas.dead_letters import DeadLetter, from_message
+from schemas.dead_letters import VERSION, DeadLetter, from_message
+from schemas.messages import header, int_header, text_header
 from schemas.registry import Registry
 from schemas.topics import TopicName
 
@@ -74,25 +76,43 @@ class TopicLetters:
     async def _selected(self) -> AsyncIterator[KeptLetter]:
         bounds: Bounds = {topic: await self._reader.bounds(topic) for topic in BOTH}
         newest: dict[bytes, int] = {}
-        async for kept in self._kept(BOTH, bounds):
-            name = self._name(kept.letter)
-            newest[name] = max(newest.get(name, 0), kept.letter.attempt)
-        async for kept in self._kept(self._topics, bounds):
-            if newest.get(self._name(kept.letter)) == kept.letter.attempt:
-                del newest[self._name(kept.letter)]  # the same letter may be there twice
-                if self._wanted.matches(kept.letter):
-                    yield kept
-
-    def _name(self, letter: DeadLetter) -> bytes:
-        """Return what tells letters apart of which the newest attempt counts."""
-        attempt = "" if self._wanted.attempt is None else letter.attempt
-        text = f"{letter.submission_id}/{letter.record_index}/{attempt}"
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-    async def _kept(self, topics: tuple[TopicName, ...], bounds: Bounds) -> AsyncIterator[KeptLetter]:
-        for topic in topics:
+        for topic in BOTH:
             async for read in self._reader.read(topic, *bounds[topic]):
                 for message in read.messages:
-                    letter = from_message(message.value, message.headers)
-                    if letter is not None:
-                        yield KeptLetter(letter, parked=topic is TopicName.PARKING)
+                    self._note(message, newest)
+        for topic in self._topics:
+            async for read in self._reader.read(topic, *bounds[topic]):
+                for letter in self._taken(read.messages, newest):
+                    yield KeptLetter(letter, parked=topic is TopicName.PARKING)
+
+    def _note(self, message: Any, newest: dict[bytes, int]) -> None:
+        found = _attempt_in(message.headers)
+        if found is not None:
+            name, attempt = self._name(*found), found[1]
+            newest[name] = max(newest.get(name, 0), attempt)
+
+    def _taken(self, messages: Sequence[Any], newest: dict[bytes, int]) -> Iterator[DeadLetter]:
+        """Yield what the filter lets through of the newest attempts, each once: a letter may be there twice."""
+        for message in messages:
+            found = _attempt_in(message.headers)
+            name = self._name(*found) if found is not None else b""
+            if found is None or newest.get(name) != found[1]:
+                continue
+            letter = from_message(message.value, message.headers)
+            if letter is not None and self._wanted.matches(letter):
+                yield letter
+            del newest[name]
+
+    def _name(self, place: Place, attempt: int) -> bytes:
+        """Return what tells letters apart of which the newest attempt counts."""
+        text = str(place) if self._wanted.attempt is None else f"{place}/{attempt}"
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _attempt_in(headers: Sequence[tuple[str, bytes | None]]) -> tuple[Place, int] | None:
+    """Return which record a message of `calls.dead-letter` is about, and which attempt; None as `from_message`."""
+    submission_id = text_header(headers, "submission-id")
+    record_index = int_header(headers, "record-index")
+    if submission_id is None or record_index is None or header(headers, "dlq.version") != VERSION:
+        return None
+    return Place(submission_id, record_index), int_header(headers, "dlq.attempt") or 1

@@ -11,6 +11,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from dialfeed.topics_admin import describe
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError, TryAgainError
 from schemas.topics import TopicName
@@ -91,8 +92,8 @@ class LetterReader:
 @asynccontextmanager
 async def letter_reader(connection: KafkaConnection) -> AsyncIterator[LetterReader]:
     """Yield a reader; raise TryAgainError if no broker answers, MustStopError where a topic is missing."""
+    partitions = await _partitions(connection)
     consumer = AIOKafkaConsumer(
-        *(connection.topic(topic) for topic in TOPICS),
         **connection.client_options(),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -102,8 +103,6 @@ async def letter_reader(connection: KafkaConnection) -> AsyncIterator[LetterRead
     )
     try:
         await consumer.start()
-        partitions = {topic: _partitions(consumer, connection.topic(topic)) for topic in TOPICS}
-        consumer.unsubscribe()
         yield LetterReader(consumer, connection, partitions)
     except KafkaError as error:
         raise TryAgainError("Kafka does not answer") from error
@@ -111,8 +110,9 @@ async def letter_reader(connection: KafkaConnection) -> AsyncIterator[LetterRead
         await asyncio.gather(consumer.stop(), return_exceptions=True)
 
 
-def _partitions(consumer: AIOKafkaConsumer, topic: str) -> int:
-    partitions = consumer.partitions_for_topic(topic)
-    if not partitions:
-        raise MustStopError(f"the topic {topic} is missing: run `dialfeed topics --create`")
-    return len(partitions)
+async def _partitions(connection: KafkaConnection) -> dict[TopicName, int]:
+    found = {status.name: status.partitions for status in await describe(connection)}
+    for name in map(connection.topic, TOPICS):
+        if not found.get(name):
+            raise MustStopError(f"the topic {name} is missing: run `dialfeed topics --create`")
+    return {topic: found[connection.topic(topic)] for topic in TOPICS}
