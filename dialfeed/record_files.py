@@ -151,7 +151,7 @@ def _record(text: bytes, place: int) -> FileRecord:
         text.decode()
     except UnicodeDecodeError:
         return _no_record(text, place, Code.INVALID_TEXT, "the text is not UTF-8")
-    return FileRecord(_unmarked(text), place)
+    return FileRecord(unmarked(text), place)
 
 
 def _no_record(text: bytes, place: int, code: Code, message: str) -> FileRecord:
@@ -176,7 +176,8 @@ def _nearly_a_value(text: bytes) -> bool:
         return False
 
 
-def _unmarked(text: bytes) -> bytes:
+def unmarked(text: bytes) -> bytes:
+    """Return a record without the marks that an export or a file of rejected records has put on it."""
     if b'"_errors"' not in text or b'"_submission"' not in text:
         return text
     try:

@@ -12,6 +12,7 @@ import pytest
 from dialfeed.exits import WrongUseError
 from dialfeed.letters_export import export, exported
 from dialfeed.record_files import read_records
+from dialfeed.table_files import read_contacts
 from ingest_api.dead_letters import letter_shown
 from schemas.dead_letter_query import KeptLetter
 from tests.support.letter_pages import a_letter
@@ -73,6 +74,15 @@ async def test_a_table_has_a_column_for_every_field_of_any_record(tmp_path: Path
     assert [line[:3] for line in table] == [["1.50", 'x,"y', ""], ["", "", '{"c":[1]}']]
     assert table[1][4:] == ["1", "s", "1", "batch-1"]
     assert json.loads(table[0][3]) == MARKED["_errors"]
+
+
+async def test_a_table_that_was_exported_can_be_sent_again(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    await export(rows(b'{"phoneNumber":"12125551001","name":"Ada"}'), path)
+    with path.open("rb") as stream, read_contacts(stream, lambda: None) as contacts:
+        assert [json.loads(record.raw) for record in contacts.records] == [
+            {"phoneNumber": "12125551001", "name": "Ada"}
+        ]
 
 
 @pytest.mark.parametrize("name", ["failed.ndjson", "failed.csv"])
