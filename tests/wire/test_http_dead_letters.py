@@ -91,6 +91,13 @@ async def test_an_admin_key_made_a_moment_ago_is_known(world: World) -> None:
     assert await indices(world, "df_new") == [3]
 
 
+async def test_a_known_admin_key_is_not_asked_of_kafka(world: World) -> None:
+    world.registry.down = True
+    keep(world, a_letter(3, workspace_id=""))
+    assert await indices(world, ADMIN_KEY) == [3]
+    assert (await data(world, ADMIN_KEY, groupBy="agent"))["total"] == 1
+
+
 async def test_filters_reach_the_store(world: World) -> None:
     keep(
         world,
