@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -160,8 +160,12 @@ class ApiClient:
 
     async def report(self, submission_id: str) -> httpx.Response:
         """Return the answer that holds a submission's report; raise WrongUseError, UnreachableError."""
+        return await self.get(SUBMISSIONS + submission_id)
+
+    async def get(self, path: str, parameters: Mapping[str, str | int] | None = None) -> httpx.Response:
+        """Return the answer to a question; raise WrongUseError, UnreachableError."""
         try:
-            response = await self._client.get(SUBMISSIONS + submission_id, timeout=30.0)
+            response = await self._client.get(path, params=parameters, timeout=30.0)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         if response.status_code in _LATER | _UNKNOWN:

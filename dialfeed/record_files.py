@@ -23,8 +23,8 @@ MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 LINES_TRIED: Final = 20
 """If none of the first lines is JSON, the file is something else."""
 TEXT_KEPT: Final = 1024
-MARKS: Final = ("_errors", "_index", "_submission", "_line", "_position", "_row")
-"""What is added to a rejected record; taken off again when it is sent again."""
+MARKS: Final = ("_errors", "_index", "_submission", "_attempt", "_batch", "_line", "_position", "_row")
+"""What is added to a rejected record or an exported dead letter; taken off again when it is sent again."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 _value: Final = msgspec.json.Decoder(msgspec.Raw).decode
@@ -151,7 +151,7 @@ def _record(text: bytes, place: int) -> FileRecord:
         text.decode()
     except UnicodeDecodeError:
         return _no_record(text, place, Code.INVALID_TEXT, "the text is not UTF-8")
-    return FileRecord(_unmarked(text), place)
+    return FileRecord(unmarked(text), place)
 
 
 def _no_record(text: bytes, place: int, code: Code, message: str) -> FileRecord:
@@ -176,7 +176,8 @@ def _nearly_a_value(text: bytes) -> bool:
         return False
 
 
-def _unmarked(text: bytes) -> bytes:
+def unmarked(text: bytes) -> bytes:
+    """Return a record without the marks that an export or a file of rejected records has put on it."""
     if b'"_errors"' not in text or b'"_submission"' not in text:
         return text
     try:

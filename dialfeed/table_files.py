@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, Final, cast
 
 from dialfeed.exits import WrongUseError
-from dialfeed.record_files import MAX_LINE_BYTES, FileRecord, RecordFile, read_records
+from dialfeed.record_files import MAX_LINE_BYTES, FileRecord, RecordFile, read_records, unmarked
 from ingest_api.tables.reading import ZIP, TableRecord, read_table, records_of
 from ingest_api.tables.rows import TableError
 from schemas.variable_shapes import Record
@@ -71,7 +71,7 @@ def _table(file: BinaryIO, variables: Variables) -> RecordFile:
 def _told(records: Iterator[TableRecord]) -> Iterator[FileRecord]:
     try:
         for record in records:
-            yield FileRecord(record.raw, record.row, record.errors)
+            yield FileRecord(unmarked(record.raw), record.row, record.errors)
     except TableError as error:
         raise _unreadable(error, "Correct the file, and send it again: what was sent is not sent twice.") from error
 

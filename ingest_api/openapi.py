@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ingest_api.openapi_admin import admin_paths
 from ingest_api.openapi_calling import calling_paths, calling_schemas
+from ingest_api.openapi_dead_letters import dead_letter_paths, dead_letter_schemas
 from ingest_api.openapi_parts import (
     ASKING,
     IDEMPOTENCY_KEY,
@@ -44,6 +45,7 @@ def document() -> Schema:
             "/api/call/addCallsToBatch": {"post": _add_calls()},
             "/api/call/createBatch": {"post": _create_batch()},
             **reading_paths(),
+            **dead_letter_paths(),
             "/api/call/submissions/{id}": {"get": _submission()},
             **upload_paths(),
             **calling_paths(),
@@ -55,7 +57,13 @@ def document() -> Schema:
         },
         "components": {
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
-            "schemas": {**named_schemas(), **upload_schemas(), **reading_schemas(), **calling_schemas()},
+            "schemas": {
+                **named_schemas(),
+                **upload_schemas(),
+                **reading_schemas(),
+                **dead_letter_schemas(),
+                **calling_schemas(),
+            },
         },
     }
 

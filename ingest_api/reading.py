@@ -1,4 +1,4 @@
-"""The calls that read back: the batches of a workspace, and the contacts of a batch."""
+"""The calls that read back: the batches of a workspace, the contacts of a batch, and what failed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from starlette.requests import Request
 
 from ingest_api.batch_details import details
 from ingest_api.batches_list import listed, listing, page_of_batches
+from ingest_api.dead_letter_queries import dead_letter_query, group_by_of
+from ingest_api.dead_letters import groups_shown, letters_shown
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, RefusedError, refused, success
 from ingest_api.from_store import from_store
+from ingest_api.off_loop import off_loop
 from ingest_api.paging import contact_query, page_of, search_of
+from schemas.dead_letter_query import GroupBy
 from schemas.outcomes import HttpCode
 
 
@@ -39,3 +43,18 @@ async def list_batches(edge: Edge, request: Request) -> Answer:
     shown = page_of_batches(found, page, limit)
     counts = await from_store(edge, edge.store.batch_counts([batch.batch_id for batch in shown])) if shown else {}
     return success("Batches", listing(shown, counts, page, limit, len(found)))
+
+
+async def list_dead_letters(edge: Edge, request: Request) -> Answer:
+    """Answer with a page of the workspace's dead letters, or with counts; an admin key sees everybody's."""
+    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    asked = dead_letter_query(request.query_params, workspace_id, edge.now_ms())
+    by = group_by_of(request.query_params)
+    if by is None:
+        page = await from_store(edge, edge.store.dead_letters(asked))
+        return success("Dead letters", await off_loop(asked.records, lambda: letters_shown(page, asked)))
+    with suppress(RefusedError):  # without Kafka those batches are known that are known
+        if by is GroupBy.AGENT:
+            await edge.access.catch_up()
+    groups = await from_store(edge, edge.store.dead_letter_groups(asked, by))
+    return success("Dead letters by " + by, groups_shown(groups, by, edge.access.known))

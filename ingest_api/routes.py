@@ -26,7 +26,7 @@ from ingest_api.off_loop import THREAD_RECORDS, off_loop
 from ingest_api.openapi import document
 from ingest_api.openapi_page import page
 from ingest_api.readiness import unready
-from ingest_api.reading import list_batches, read_batch
+from ingest_api.reading import list_batches, list_dead_letters, read_batch
 from ingest_api.registering import register
 from ingest_api.report import Report, report_of
 from ingest_api.routing import Handler, route
@@ -53,6 +53,7 @@ def routes(edge: Edge) -> list[Route]:
         _route(edge, "GET", "/api/call/batch-details/{id}", batch_details),
         _route(edge, "GET", "/api/call/batches", batch_list),
         _route(edge, "GET", "/api/call/submissions/{id}", submission),
+        _route(edge, "GET", "/api/call/dead-letters", dead_letters),
         *admin_routes(edge),
         _route(edge, "GET", "/healthz", healthz),
         _route(edge, "GET", "/readyz", readyz),
@@ -120,6 +121,10 @@ async def batch_details(edge: Edge, request: Request) -> Response:
 
 async def batch_list(edge: Edge, request: Request) -> Response:
     return respond(await list_batches(edge, request))
+
+
+async def dead_letters(edge: Edge, request: Request) -> Response:
+    return respond(await list_dead_letters(edge, request))
 
 
 async def submission(edge: Edge, request: Request) -> Response:

@@ -56,7 +56,10 @@ class Publisher(Protocol):
 
 def header(headers: Sequence[tuple[str, bytes | None]], name: str) -> bytes | None:
     """Return the last header of that name, as Kafka's `Headers.lastHeader` does."""
-    return next((value for key, value in reversed(headers) if key == name), None)
+    for key, value in reversed(headers):
+        if key == name:
+            return value
+    return None
 
 
 def text_header(headers: Sequence[tuple[str, bytes | None]], name: str) -> str | None:

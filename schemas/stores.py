@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy
 from schemas.outcomes import FieldError
 from schemas.records import Receipt, SubmissionAccepted
 
@@ -130,6 +131,14 @@ class Store(Protocol):
 
     async def calls(self, call_ids: Sequence[str]) -> dict[str, CallPlace]:
         """Return where each known callId (canonical UUID text) belongs."""
+        ...
+
+    async def dead_letters(self, query: DeadLetterQuery) -> DeadLetterPage:
+        """Return a page of dead letters."""
+        ...
+
+    async def dead_letter_groups(self, query: DeadLetterQuery, by: GroupBy) -> Sequence[DeadLetterGroup]:
+        """Return the dead letters asked for by what they have in common, largest first; for `agent` by batch."""
         ...
 
     async def writable(self) -> None:

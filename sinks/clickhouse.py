@@ -20,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
 from urllib3.exceptions import HTTPError
 
+from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy
 from schemas.messages import MustStopError, TryAgainError, WorldError
 from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, StoredSubmission
 from sinks import migrate, stored
@@ -30,6 +31,7 @@ from sinks.rows import Insert
 from sinks.sessions import Session
 from sinks.stored_contacts import read_contacts
 from sinks.stored_counts import Counts
+from sinks.stored_dead_letters import read_dead_letters, read_groups
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -110,6 +112,12 @@ class ClickHouse:
 
     async def calls(self, call_ids: Sequence[str]) -> dict[str, CallPlace]:
         return await self._ask(self._readers, lambda ask: stored.read_calls(ask, call_ids))
+
+    async def dead_letters(self, query: DeadLetterQuery) -> DeadLetterPage:
+        return await self._ask(self._readers, lambda ask: read_dead_letters(ask, query))
+
+    async def dead_letter_groups(self, query: DeadLetterQuery, by: GroupBy) -> Sequence[DeadLetterGroup]:
+        return await self._ask(self._readers, lambda ask: read_groups(ask, query, by))
 
     async def writable(self) -> None:
         """Return if ClickHouse answers, takes writes, and took this process's last one; raise TryAgainError."""

@@ -10,7 +10,7 @@ from schemas.records import CHUNK_RECORDS, Receipt, SubmissionAccepted
 from schemas.stores import RECORDS_REPORTED, CallPlace, Failure, StoredSubmission
 from sinks.query import Query
 
-BYTES: Final = ("call_ids", "record", "errors", "variables")
+BYTES: Final = ("call_ids", "record", "tried", "errors", "variables")
 """Columns of bytes: they are not to be read as text."""
 
 _RECEIPTS: Final = """

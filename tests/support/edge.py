@@ -21,6 +21,7 @@ from ingest_api.server import listen, serve
 from ingest_api.settings import EdgeSettings
 from ingest_api.waiting import WaitingReports
 from schemas.codecs import decode, decode_any, encode
+from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy, KeptLetter
 from schemas.dead_letters import dead_letter, from_message, phone_number_sent, to_message
 from schemas.identity import call_ids, hash_api_key, uuid_texts
 from schemas.messages import Message, TryAgainError, int_header, text_header
@@ -53,6 +54,7 @@ from schemas.stores import (
 from schemas.submission_body import SubmissionBody, parse_body
 from schemas.topics import TopicName
 from tests.support.contact_pages import counts_of, page_of
+from tests.support.letter_pages import groups_of, letters_page
 
 KEY = "df_key-of-workspace-1"
 OTHER_KEY = "df_key-of-workspace-2"
@@ -94,6 +96,7 @@ class MemoryStore:
         self.batches: dict[str, list[Contact]] = {}
         self.counts: dict[str, BatchCounts] = {}
         self.places: dict[str, CallPlace] = {}
+        self.letters: list[KeptLetter] = []
         self.questions = 0
         self.down = False
 
@@ -118,6 +121,14 @@ class MemoryStore:
         self._require_up()
         counted = {batch_id: counts_of(self.batches[batch_id]) for batch_id in batch_ids if self.batches.get(batch_id)}
         return counted | {batch_id: self.counts[batch_id] for batch_id in batch_ids if batch_id in self.counts}
+
+    async def dead_letters(self, query: DeadLetterQuery) -> DeadLetterPage:
+        self._require_up()
+        return letters_page(self.letters, query)
+
+    async def dead_letter_groups(self, query: DeadLetterQuery, by: GroupBy) -> Sequence[DeadLetterGroup]:
+        self._require_up()
+        return groups_of(self.letters, query, by)
 
     async def writable(self) -> None:
         self._require_up()

@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 
 from ingest_api import openapi
+from schemas.dead_letter_query import KeptLetter
 from schemas.records import Agent, AgentVersion, SubmissionAccepted, Workspace
 from schemas.registry import ADMINISTRATION
 from schemas.stores import CallPlace, StoredSubmission
 from tests.support.edge import KEY, NOW_MS, WORKSPACE, World, batch_record, key_record, number_record, served
+from tests.support.letter_pages import a_letter
 from tests.support.samples import SCHEMA
 
 PHONE = "66f2a9c1d4e5b60718293a00"
@@ -57,6 +59,7 @@ def fill(world: World) -> None:
         submission_id=openapi.SUBMISSION, workspace_id=WORKSPACE, batch_id=example, total=1, accepted_at=NOW_MS
     )
     world.store.submissions[openapi.SUBMISSION] = StoredSubmission(accepted, [], [], {})
+    world.store.letters += [KeptLetter(a_letter(index)) for index in range(3)]
     world.store.places[openapi.CALL] = CallPlace(WORKSPACE, openapi.BATCH, "+12125551001", 0)
 
 

@@ -1,0 +1,65 @@
+"""The filters of dead letters as options, shared by the commands that choose among them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from dialfeed.exits import WrongUseError
+from schemas.dead_letter_query import DeadLetterFilter, moment
+from schemas.outcomes import RECORD_CODES, FailureClass
+
+R = TypeVar("R")
+
+
+def filter_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the filters; the command gets them as `filter_of` takes them."""
+    options = (
+        click.option("--batch", metavar="B", help="Those of this batch."),
+        click.option("--submission", metavar="S", help="Those of this submission."),
+        click.option("--index", type=click.IntRange(0, 2**32 - 1), metavar="N", help="The record with this index."),
+        click.option("--code", type=click.Choice([str(code) for code in RECORD_CODES]), metavar="CODE"),
+        click.option(
+            "--class",
+            "failure_class",
+            type=click.Choice([str(each) for each in FailureClass]),
+            help="Who has to act.",
+        ),
+        click.option("--stage", metavar="STAGE", help="Step that found the errors, such as clean or load."),
+        click.option("--path", metavar="POINTER", help="Those whose first error is at this JSON pointer."),
+        click.option("--since", metavar="TIME", help="Failed at this time (RFC 3339) or after; or how long ago: 2h."),
+        click.option("--until", metavar="TIME", help="Failed before this time; or how long ago."),
+        click.option(
+            "--attempt", type=click.IntRange(1, 2**31 - 1), metavar="N", help="This attempt. [the newest of a record]"
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def filter_of(given: dict[str, Any]) -> DeadLetterFilter:
+    """Take the filters out of a command's options; raise WrongUseError."""
+    now_ms = time.time_ns() // 1_000_000
+    return DeadLetterFilter(
+        batch=given.pop("batch"),
+        submission=given.pop("submission"),
+        code=given.pop("code"),
+        failure_class=given.pop("failure_class"),
+        stage=given.pop("stage"),
+        since=_moment("--since", given.pop("since"), now_ms),
+        until=_moment("--until", given.pop("until"), now_ms),
+        attempt=given.pop("attempt"),
+        path=given.pop("path"),
+        record_index=given.pop("index"),
+    )
+
+
+def _moment(option: str, text: str | None, now_ms: int) -> int | None:
+    try:
+        return moment(text, now_ms) if text is not None else None
+    except ValueError as error:
+        raise WrongUseError(f"{option} {error}", "Correct it.") from None

@@ -1,0 +1,102 @@
+"""The file that dead letters are exported to: their own fields, what was wrong, and where they belong.
+
+NDJSON, or CSV where the name ends so. Corrected, it can be replayed or sent again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+import msgspec
+
+from dialfeed.exits import WrongUseError
+from dialfeed.rejected_file import marked, unreadable
+from ingest_api.dead_letters import bytes_of
+
+MARKS: Final = ("_errors", "_index", "_submission", "_attempt", "_batch")
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_value: Final = msgspec.json.Decoder(msgspec.Raw).decode
+_text: Final = msgspec.json.Decoder(str).decode
+
+
+async def export(rows: AsyncIterator[dict[str, Any]], path: Path) -> int:
+    """Write every row to the file, at once or not at all; return how many. Raise WrongUseError."""
+    with _replaced(path) as file:
+        if path.suffix.lower() != ".csv":
+            return await _write(rows, file)
+        with tempfile.TemporaryFile(dir=path.parent) as lines:  # a table's columns are known at the end only
+            count = await _write(rows, lines)
+            as_csv(lines, file)
+        return count
+
+
+async def _write(rows: AsyncIterator[dict[str, Any]], file: IO[bytes]) -> int:
+    count = 0
+    async for row in rows:
+        file.write(exported(row) + b"\n")
+        count += 1
+    return count
+
+
+def exported(row: dict[str, Any]) -> bytes:
+    """Return a dead letter as one line of JSON: what the newest attempt tried, with marks."""
+    record = bytes_of(row, "tried") or bytes_of(row, "record") or b""
+    marks = {
+        "_errors": row["errors"],
+        "_index": row["recordIndex"],
+        "_submission": row["submissionId"],
+        "_attempt": row["attempt"],
+        "_batch": row["batchId"],
+    }
+    text = record.replace(b"\r", b" ").replace(b"\n", b" ").strip()
+    try:
+        _value(text)
+        text.decode()
+    except (ValueError, RecursionError):
+        return unreadable(record, marks)
+    return marked(text, marks)
+
+
+def as_csv(lines: IO[bytes], file: IO[bytes]) -> None:
+    """Write exported lines as a table: the records' fields as they first come, then the marks."""
+    lines.seek(0)
+    fields = dict.fromkeys(name for line in lines for name in _members(line) if name not in MARKS)
+    columns = [*fields, *MARKS]
+    table = csv.writer(text := io.TextIOWrapper(file, "utf-8", newline="", write_through=True))
+    table.writerow(columns)
+    lines.seek(0)
+    for line in lines:
+        members = _members(line)
+        table.writerow([_cell(members.get(column)) for column in columns])
+    text.detach()
+
+
+def _cell(raw: msgspec.Raw | None) -> str:
+    """Return a text as it is, nothing for null, anything else as its JSON."""
+    value = bytes(raw) if raw is not None else b"null"
+    if value[:1] == b'"':
+        return _text(value)
+    return "" if value == b"null" else value.decode()
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file beside the place, which is put there if all goes well. Its owner alone may read it."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b")
+    except OSError as error:
+        raise WrongUseError(f"{part} cannot be written: {error.strerror}", "Name another place.") from None
+    try:
+        with file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
