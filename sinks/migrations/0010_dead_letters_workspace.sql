@@ -1,0 +1,1 @@
+ALTER TABLE dead_letters ADD COLUMN IF NOT EXISTS workspace_id LowCardinality(String) DEFAULT '', ADD COLUMN IF NOT EXISTS tried String DEFAULT '', ADD COLUMN IF NOT EXISTS changes String DEFAULT '', ADD COLUMN IF NOT EXISTS parked Bool DEFAULT false
