@@ -1,4 +1,4 @@
-"""From `calls.dead-letter`, `calls.parking` and `calls.receipts` to ClickHouse, so that reports outlive the process that was asked.
+"""From `calls.dead-letter`, `calls.parking` and `calls.receipts` to ClickHouse: reports outlive who was asked.
 
 Of the receipts' topic only what is not yet stored is kept: `SubmissionAccepted`, sent by the edge. The receipts
 themselves are stored by `load`, before they are sent.
