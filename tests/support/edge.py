@@ -119,6 +119,11 @@ class MemoryStore:
         counted = {batch_id: counts_of(self.batches[batch_id]) for batch_id in batch_ids if self.batches.get(batch_id)}
         return counted | {batch_id: self.counts[batch_id] for batch_id in batch_ids if batch_id in self.counts}
 
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+        self._require_up()
+        known = {contact.phone_number for contact in self.batches.get(batch_id, [])}
+        return ["updated" if number in known else "added" for number, _, _ in records]
+
     async def writable(self) -> None:
         self._require_up()
 

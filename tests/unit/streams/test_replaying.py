@@ -111,7 +111,7 @@ def test_each_record_is_checked_against_the_schema_of_its_time(campaigns: Campai
 
 
 @pytest.mark.parametrize("named", [{"agent_version": 2}, {"counts_from": 2000}])
-def test_a_replay_may_name_the_version_or_the_time(campaigns: Campaigns, named: dict[str, int]) -> None:
+def test_a_replay_may_name_the_version_or_the_time(campaigns: Campaigns, named: dict[str, Any]) -> None:
     assert cleaned(campaigns, a_slice({"phoneNumber": "12125550001"}, **named)).dead_letters == []
 
 
