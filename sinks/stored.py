@@ -18,7 +18,7 @@ from schemas.stores import (
 )
 from sinks.query import Query
 
-BYTES: Final = ("call_ids", "record", "errors", "variables")
+BYTES: Final = ("call_ids", "record", "tried", "errors", "variables")
 """Columns of bytes: they are not to be read as text."""
 
 _RECEIPTS: Final = """
