@@ -310,8 +310,8 @@ async def test_parked_letters_are_kept_beside_the_others(clickhouse: ClickHouse,
     WHERE submission_id = {batch:String} ORDER BY attempt
     """
     assert await ask(clickhouse, statement, batch=batch) == [
-        (1, "w", b"{tried", "set a", False),
-        (2, "w", b"{tried", "set a", True),
+        (1, "w", "{tried", "set a", False),
+        (2, "w", "{tried", "set a", True),
     ]
 
 
