@@ -165,6 +165,7 @@ def _submission() -> Schema:
         "complete": True,
         "callIds": [CALL],
         "failedChunks": [],
+        "replayed": {"count": 0, "lastAt": None, "records": []},
     }
     return {
         "operationId": "submission",

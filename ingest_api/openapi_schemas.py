@@ -64,6 +64,13 @@ _FAILED_CHUNK: Final[Schema] = object_of(
         "recordsOmitted": COUNT,
     }
 )
+_REPLAYED: Final[Schema] = object_of(
+    {
+        "count": COUNT,
+        "lastAt": MAYBE_TEXT,
+        "records": array_of(object_of({"index": COUNT, "outcome": TEXT, "at": _TIME, "replayId": TEXT})),
+    }
+)
 _REPORT: Final[Schema] = object_of(
     {
         "submissionId": TEXT,
@@ -76,6 +83,7 @@ _REPORT: Final[Schema] = object_of(
         "complete": BOOLEAN,
         "callIds": array_of(UUID),
         "failedChunks": array_of(ref("FailedChunk")),
+        "replayed": _REPLAYED,
     }
 )
 _PHONE_LOG: Final[Schema] = object_of(

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingest_api.batch_details import utc
 from schemas.identity import uuid_texts
 from schemas.outcomes import RECORD_CODES, FieldError
 from schemas.records import CHUNK_RECORDS, Receipt, SubmissionAccepted, chunk_number
-from schemas.stores import RECORDS_REPORTED, Failure, StoredSubmission
+from schemas.stores import RECORDS_REPORTED, Failure, ReplayedRecords, StoredSubmission
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class _ChunkState:
 class Report:
     """One submission's report, growing. Costs no more than 100 failures a chunk, and 16 bytes a stored record."""
 
-    __slots__ = ("_added", "_chunks", "_missing", "_receipts", "_sized", "_starts", "accepted")
+    __slots__ = ("_added", "_chunks", "_missing", "_receipts", "_sized", "_starts", "accepted", "replayed")
 
     def __init__(self, accepted: SubmissionAccepted) -> None:
         self.accepted = accepted
@@ -52,6 +53,7 @@ class Report:
         self._sized = 0
         self._added = 0
         self._missing = 0
+        self.replayed = ReplayedRecords()
 
     @property
     def total(self) -> int:
@@ -121,6 +123,7 @@ class Report:
 
     def add_stored(self, stored: StoredSubmission) -> None:
         """Take what the store knows of the submission."""
+        self.replayed = stored.replayed
         for receipt in stored.receipts:
             self.add_receipt(receipt)
         for failure in stored.failures:
@@ -153,6 +156,7 @@ class Report:
             "complete": self.complete,
             "callIds": self.call_ids(),
             "failedChunks": self.failed_chunks(),
+            "replayed": _replayed(self.replayed),
         }
 
     def _recount(self, state: _ChunkState) -> None:
@@ -245,3 +249,12 @@ def _retryable(errors: tuple[FieldError, ...]) -> bool:
 def _record(failure: Failure) -> dict[str, Any]:
     errors = [{"path": e.path, "code": str(e.code), "message": e.message} for e in failure.errors]
     return {"index": failure.record_index, "phoneNumber": failure.phone_number, "errors": errors}
+
+
+def _replayed(replayed: ReplayedRecords) -> dict[str, Any]:
+    """Return what replays have made of failed records since: the first answer above stays as it was given."""
+    records = [
+        {"index": one.record_index, "outcome": one.outcome, "at": utc(one.at), "replayId": one.replay_id}
+        for one in replayed.newest
+    ]
+    return {"count": replayed.count, "lastAt": records[0]["at"] if records else None, "records": records}

@@ -1,6 +1,7 @@
 """Dead letters: a failed record's original bytes, and headers that say what, where, when and why.
 
-One message a record on `calls.dead-letter`, keyed by submission id. The `__connect.errors.*` headers repeat the same
+One message a record on `calls.dead-letter`, or on `calls.parking` once it has been tried often enough, keyed by
+submission id. The `__connect.errors.*` headers repeat the same
 facts under the names of Kafka Connect (KIP-298), which existing Kafka viewers know.
 """
 
@@ -15,19 +16,24 @@ import msgspec
 from schemas.identity import record_id
 from schemas.messages import Headers, Message, header, int_header, text_header
 from schemas.outcomes import RECORD_CODES, Code, FieldError, Rejected
-from schemas.records import Origins, Slice, chunk_number
+from schemas.records import Origins, Replay, Replayed, Slice, chunk_number
 from schemas.topics import TopicName
 
 VERSION: Final = b"1"
 MESSAGE_BYTES: Final = 512
 ERRORS_BYTES: Final = 16 * 1024
+CHANGES_BYTES: Final = 4 * 1024
 MAX_TIMESTAMP: Final = 2**53
 PHONE_NUMBER_SHOWN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One failed record with its history. Times are ms since the epoch; `record_index` counts from 0."""
+    """One failed record with its history. Times are ms since the epoch; `record_index` counts from 0.
+
+    `record` is what was sent first. Where a replay changed it, `tried` is what failed and `changes` names the fields.
+    A letter that is `parked` has failed as often as its replay allows. `workspace_id` is empty where it is not known.
+    """
 
     record: bytes | None
     errors: tuple[FieldError, ...]
@@ -49,12 +55,25 @@ class DeadLetter:
     workspace_id: str = ""
     tried: bytes | None = None
     changes: str = ""
+    parked: bool = False
 
 
 def dead_letter(
-    record: bytes | None, rejected: Rejected, origin: Slice, record_index: int, failed_at: int, app_version: str
+    record: bytes | None,
+    rejected: Rejected,
+    origin: Slice,
+    record_index: int,
+    failed_at: int,
+    app_version: str,
+    workspace_id: str = "",
 ) -> DeadLetter:
-    """Return the first dead letter of a record of `origin`; of a gathered one it names the record's own message."""
+    """Return the dead letter of a record of `origin`: its first, unless the slice is one of a replay.
+
+    Of a gathered record it names the record's own message, of a replayed one everything that its first one named.
+    """
+    if origin.replay is not None:
+        again = origin.replay.records[record_index - origin.first_index]
+        return _repeated(record, rejected, origin, origin.replay, again, failed_at, app_version, workspace_id)
     if origin.origins is not None:
         origin, record_index = _alone(origin, origin.origins, record_index - origin.first_index), 0
     return DeadLetter(
@@ -74,7 +93,46 @@ def dead_letter(
         app_version=app_version,
         report_partition=origin.report_partition,
         body_hash=origin.body_hash,
+        workspace_id=workspace_id,
     )
+
+
+def _repeated(
+    record: bytes | None,
+    rejected: Rejected,
+    origin: Slice,
+    replay: Replay,
+    again: Replayed,
+    failed_at: int,
+    app_version: str,
+    workspace_id: str,
+) -> DeadLetter:
+    return DeadLetter(
+        record=record if again.sent is None else again.sent,
+        errors=rejected.errors,
+        stage=rejected.stage,
+        submission_id=again.submission_id,
+        batch_id=origin.batch_id,
+        record_index=again.record_index,
+        source_topic=again.source_topic,
+        source_partition=again.source_partition,
+        source_offset=again.source_offset,
+        accepted_at=again.accepted_at,
+        attempt=again.attempt + 1,
+        first_failed_at=again.first_failed_at,
+        failed_at=failed_at,
+        replay_id=replay.replay_id,
+        app_version=app_version,
+        workspace_id=workspace_id,
+        tried=record if again.sent is not None and record != again.sent else None,
+        changes=again.changes,
+        parked=is_parked(replay, again),
+    )
+
+
+def is_parked(replay: Replay, again: Replayed) -> bool:
+    """Return whether a record that fails once more has failed more often than its replay allows."""
+    return again.attempt + 1 > replay.max_attempts
 
 
 def _alone(gathered: Slice, origins: Origins, place: int) -> Slice:
@@ -98,9 +156,9 @@ def capped(text: str, most: int = MESSAGE_BYTES) -> bytes:
 
 
 def to_message(letter: DeadLetter) -> Message:
-    """Return the letter as it goes to `calls.dead-letter`."""
+    """Return the letter as it goes to `calls.dead-letter`, or to `calls.parking` where it is parked."""
     return Message(
-        topic=TopicName.DEAD_LETTER,
+        topic=TopicName.PARKING if letter.parked else TopicName.DEAD_LETTER,
         key=letter.submission_id.encode(),
         value=letter.record,
         headers=_headers(letter),
@@ -129,12 +187,12 @@ def _headers(letter: DeadLetter) -> Headers:
         ("dlq.first-failed-at", str(letter.first_failed_at).encode()),
         ("dlq.failed-at", str(letter.failed_at).encode()),
         ("dlq.replay-id", letter.replay_id.encode() if letter.replay_id else None),
+        ("dlq.record", letter.tried),
+        ("dlq.changes", capped(letter.changes, CHANGES_BYTES) if letter.changes else None),
         ("dlq.app-version", letter.app_version.encode()),
+        ("workspace-id", letter.workspace_id.encode()),
         ("batch-id", letter.batch_id.encode() if letter.batch_id else None),
         ("submission-id", letter.submission_id.encode()),
-        ("workspace-id", letter.workspace_id.encode() if letter.workspace_id else None),
-        ("dlq.record", letter.tried),
-        ("dlq.changes", letter.changes.encode() if letter.changes else None),
         ("body-hash", letter.body_hash.encode() if letter.body_hash else None),
         ("chunk-num", str(chunk_number(letter.record_index)).encode()),
         ("record-index", str(letter.record_index).encode()),
@@ -184,8 +242,13 @@ def _first_error(headers: Sequence[tuple[str, bytes | None]]) -> FieldError:
     return FieldError(code, text_header(headers, "dlq.path") or "", text_header(headers, "dlq.message") or "")
 
 
-def from_message(value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter | None:
-    """Return the letter in a message of `calls.dead-letter`, or None if dialfeed did not write it."""
+def from_message(
+    value: bytes | None, headers: Sequence[tuple[str, bytes | None]], *, parked: bool = False
+) -> DeadLetter | None:
+    """Return the letter in a message of `calls.dead-letter`, or None if dialfeed did not write it.
+
+    `parked` says that the message is one of `calls.parking`.
+    """
     submission_id = text_header(headers, "submission-id")
     record_index = int_header(headers, "record-index")
     if submission_id is None or record_index is None or header(headers, "dlq.version") != VERSION:
@@ -214,6 +277,7 @@ def from_message(value: bytes | None, headers: Sequence[tuple[str, bytes | None]
         workspace_id=text_header(headers, "workspace-id") or "",
         tried=header(headers, "dlq.record"),
         changes=text_header(headers, "dlq.changes") or "",
+        parked=parked,
     )
 
 

@@ -38,6 +38,7 @@ class Replayed(Record, frozen=True, kw_only=True):
     first_failed_at: int
     sent: bytes | None = None
     changes: str = ""
+    schema_version: int | None = None
 
 
 class Replay(Record, frozen=True, kw_only=True):

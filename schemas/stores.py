@@ -23,6 +23,28 @@ class Failure:
     errors: tuple[FieldError, ...]
 
 
+REPLAYED_REPORTED: Final = 100
+"""Replayed records a report shows of a submission, the newest; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedRecord:
+    """A failed record that a replay stored or passed over (`added`, `updated`, `superseded`). `at` is ms."""
+
+    record_index: int
+    outcome: str
+    at: int
+    replay_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedRecords:
+    """How many outcomes replays of a submission's records have had, and the newest REPLAYED_REPORTED, newest first."""
+
+    count: int = 0
+    newest: Sequence[ReplayedRecord] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class StoredSubmission:
     """What the store knows of a submission.
@@ -35,6 +57,7 @@ class StoredSubmission:
     receipts: Sequence[Receipt]
     failures: Sequence[Failure]
     failed: dict[int, int]
+    replayed: ReplayedRecords = ReplayedRecords()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +162,13 @@ class Store(Protocol):
 
     async def dead_letter_groups(self, query: DeadLetterQuery, by: GroupBy) -> Sequence[DeadLetterGroup]:
         """Return the dead letters asked for by what they have in common, largest first; for `agent` by batch."""
+        ...
+
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+        """Return what a replay of records (E.164 number, version, accepted time in ms), in this order, would do.
+
+        Each is `added`, `updated` or `superseded`; nothing is written.
+        """
         ...
 
     async def writable(self) -> None:

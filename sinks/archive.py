@@ -1,4 +1,4 @@
-"""From `calls.dead-letter` and `calls.receipts` to ClickHouse, so that reports outlive the process that was asked.
+"""From `calls.dead-letter`, `calls.parking` and `calls.receipts` to ClickHouse: reports outlive who was asked.
 
 Of the receipts' topic only what is not yet stored is kept: `SubmissionAccepted`, sent by the edge. The receipts
 themselves are stored by `load`, before they are sent.
@@ -40,10 +40,11 @@ class Archive:
         make_consumer: Callable[[KafkaConnection, str], Consumer] = group_member,
     ) -> None:
         self._clickhouse = clickhouse
-        self._dead_letters = kafka.topic(TopicName.DEAD_LETTER)
+        self._dead_letters, self._parking = kafka.topic(TopicName.DEAD_LETTER), kafka.topic(TopicName.PARKING)
+        self._receipts = kafka.topic(TopicName.RECEIPTS)
         self._consuming = Consuming(
             GROUP,
-            [self._dead_letters, kafka.topic(TopicName.RECEIPTS)],
+            [self._dead_letters, self._parking, self._receipts],
             lambda: make_consumer(kafka, GROUP),
             self.write,
             most_messages=MOST_MESSAGES,
@@ -64,9 +65,13 @@ class Archive:
             await self._clickhouse.insert(insert)
 
     def _inserts(self, messages: Sequence[ConsumerRecord]) -> list[Insert]:
-        letters = [from_message(m.value, m.headers) for m in messages if m.topic == self._dead_letters]
+        letters = [
+            from_message(m.value, m.headers, parked=m.topic == self._parking)
+            for m in messages
+            if m.topic != self._receipts
+        ]
         ours = [letter for letter in letters if letter is not None]
-        accepted = list(_accepted(m.value for m in messages if m.topic != self._dead_letters))
+        accepted = list(_accepted(m.value for m in messages if m.topic == self._receipts))
         if len(ours) < len(letters):
             log.warning("foreign_messages_skipped", count=len(letters) - len(ours), topic=self._dead_letters)
         inserts = [dead_letters_insert(ours)] if ours else []

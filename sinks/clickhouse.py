@@ -27,6 +27,7 @@ from sinks import migrate, stored
 from sinks.clickhouse_url import Folder, Server, parse
 from sinks.errors import RowsRefusedError, code_of, is_unknown, translated
 from sinks.query import Query
+from sinks.replay_facts import foresee
 from sinks.rows import Insert
 from sinks.sessions import Session
 from sinks.stored_contacts import read_contacts
@@ -119,6 +120,9 @@ class ClickHouse:
     async def dead_letter_groups(self, query: DeadLetterQuery, by: GroupBy) -> Sequence[DeadLetterGroup]:
         return await self._ask(self._readers, lambda ask: read_groups(ask, query, by))
 
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+        return await self._look(self._readers, lambda session: foresee(session, batch_id, records))
+
     async def writable(self) -> None:
         """Return if ClickHouse answers, takes writes, and took this process's last one; raise TryAgainError."""
         why_not = await self._ask(self._probe, stored.why_not_writable)
@@ -129,10 +133,13 @@ class ClickHouse:
         """Let what is under way end, and close every connection."""
         await asyncio.gather(self._writer.close(), self._readers.close(), self._probe.close())
 
+    async def _ask(self, lane: _Lane, read: Callable[[Query], T]) -> T:
+        return await self._look(lane, lambda session: read(session.query))
+
     @staticmethod
-    async def _ask(lane: _Lane, read: Callable[[Query], T]) -> T:
+    async def _look(lane: _Lane, read: Callable[[Session], T]) -> T:
         try:
-            return await lane.run(lambda client: read(_query_of(client)))
+            return await lane.run(lambda client: read(_ClientSession(client)))
         except (MustStopError, RowsRefusedError) as error:
             raise TryAgainError(str(error)) from None
 

@@ -78,7 +78,7 @@ ORDER BY p.entry DESC, p.version DESC LIMIT 1 BY p.batch_id, p.phone_number
 def read_calls(session: Session, ids: Sequence[str]) -> dict[str, Call]:
     """Return what is stored of each known call."""
     found: dict[str, Call] = {}
-    for some in _parts(ids):
+    for some in parts(ids):
         calls = list(session.query(_CALLS, ids=",".join(some)))
         places = {row[0]: CallPlace(row[1], row[2], row[3], row[4]) for row in calls}
         statuses = {row[0]: _status(places[row[0]], row) for row in session.query(_STATUSES, ids=",".join(some))}
@@ -95,7 +95,7 @@ def _status(place: CallPlace, row: Sequence[Any]) -> StatusRow:
 def read_left_times(session: Session, batch_ids: Iterable[str]) -> dict[str, LeftTimes]:
     """Return the state of each batch: nothing has left in nearly all that are asked for."""
     states = {batch_id: LeftTimes() for batch_id in batch_ids}
-    for some in _parts([batch_id.encode().hex() for batch_id in states]):
+    for some in parts([batch_id.encode().hex() for batch_id in states]):
         for (batch_id,) in session.query(_WITH_STATUSES, ids=",".join(some)):
             states[batch_id] = LeftTimes(session.packed(_LEFT_TIMES, id=batch_id))
     return states
@@ -103,7 +103,7 @@ def read_left_times(session: Session, batch_ids: Iterable[str]) -> dict[str, Lef
 
 def read_receipts(session: Session, submission_ids: Sequence[str]) -> list[Receipt]:
     """Return the receipts given of these submissions; callIds only of those that have a body hash."""
-    rows = [row for some in _parts(submission_ids) for row in session.query(_RECEIPTS, ids=",".join(some))]
+    rows = [row for some in parts(submission_ids) for row in session.query(_RECEIPTS, ids=",".join(some))]
     return [_receipt(row) for row in rows]
 
 
@@ -129,7 +129,7 @@ def move_late(session: Session, rows: Sequence[StatusRow]) -> None:
 
     One entry on is right: the next entry's call began later still, or has not begun.
     """
-    for some in _parts(rows):
+    for some in parts(rows):
         ids = ",".join(row.call_id for row in some)
         left = ",".join(str(row.left_at) for row in some)
         session.tell(_MOVE, ids=ids, new_ids=",".join(map(_next_call_id, some)), left=left)
@@ -142,10 +142,11 @@ def _next_call_id(row: StatusRow) -> str:
 
 def refresh_contacts(session: Session, ids: Sequence[str]) -> None:
     """Write the rows of these calls' contacts anew, from everything that is stored of them."""
-    for some in _parts(ids):
+    for some in parts(ids):
         session.tell(_REFRESH, ids=",".join(some))
 
 
-def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield the items, at most IDS_AT_A_TIME at a time."""
     for start in range(0, len(items), IDS_AT_A_TIME):
         yield items[start : start + IDS_AT_A_TIME]

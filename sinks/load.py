@@ -1,8 +1,9 @@
 """From `calls.phone-log` and `calls.status` to ClickHouse, in the manner of a Kafka Connect sink task.
 
 Of each flush first the statuses, then the chunks: rows, the start of the calling service, dead letters of rows that
-ClickHouse refuses, receipts, the receipts' messages, offsets. Under load up to 50 chunks are written in one insert, a
-single chunk goes at once when idle. Repeated from any point it has the same effect.
+ClickHouse refuses, receipts, the receipts' messages; then the slices of replays (`load_replays`); then offsets. Under
+load up to 50 chunks are written in one insert, a single chunk goes at once when idle. Repeated from any point it has
+the same effect.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from sinks.batch_states import BatchStates
 from sinks.consume import Consumer, Consuming, group_member
 from sinks.entries import LeftTimes
 from sinks.facts import read_left_times, read_receipts, refresh_contacts
+from sinks.load_replays import ReplayLoad
 from sinks.load_rows import store
 from sinks.load_statuses import StatusesWritten, StatusLoad
 from sinks.receipts_given import Parted, ReceiptsGiven
@@ -67,6 +69,7 @@ class Load:
     ) -> None:
         self._clickhouse, self._publisher, self._app_version = clickhouse, publisher, app_version
         self._statuses = StatusLoad(clickhouse, app_version)
+        self._replays = ReplayLoad(clickhouse, publisher, app_version)
         self._status_topic = kafka.topic(TopicName.STATUS)
         self._memory = _Memory()
         self._consuming = Consuming(
@@ -97,8 +100,10 @@ class Load:
         statuses = [message for message in messages if message.topic == self._status_topic]
         chunks = await asyncio.to_thread(chunks_in, [m for m in messages if m.topic != self._status_topic])
         written = await self._statuses.write(statuses, memory.states)
-        if chunks:
-            await self._write_chunks(chunks, memory)
+        first = [chunk for chunk in chunks if chunk.replay is None]
+        if first:
+            await self._write_chunks(first, memory)
+        await self._replays.write([chunk for chunk in chunks if chunk.replay is not None], memory.states)
         await self._end_statuses(written, memory.states, look_again=bool(chunks))
 
     async def _end_statuses(self, written: StatusesWritten, states: BatchStates, *, look_again: bool) -> None:

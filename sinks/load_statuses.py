@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -13,8 +13,8 @@ from aiokafka.partitioner import murmur2
 
 from schemas import dead_letters
 from schemas.dead_letters import DeadLetter
-from schemas.identity import submission_id_of
-from schemas.messages import Message, header, text_header
+from schemas.identity import submission_id_of, valid_submission_id
+from schemas.messages import Message, header, int_header, text_header
 from schemas.outcomes import Code, FieldError
 from schemas.statuses import StatusEvent, parse_status
 from schemas.submission_body import MAX_BATCH_ID_BYTES
@@ -27,8 +27,13 @@ from sinks.statuses import Call, Reported, call_status_insert, is_late, merged
 
 log = structlog.get_logger(__name__)
 
+MAX_ATTEMPT: Final = 1_000_000
+
 FORWARDED: Final = "forwarded"
 """Header of a status that came on another batch's partition and was sent to its own: it is never sent on twice."""
+
+REPLAY_HEADERS: Final = ("dlq.attempt", "dlq.first-failed-at", "submission-id", "dlq.replay-id", "dlq.max-attempts")
+"""Headers of a status that a replay tries again; without `dlq.replay-id` the others do not count."""
 
 _UNKNOWN: Final = (FieldError(Code.CALL_UNKNOWN, "/callId", "no call has this id"),)
 
@@ -127,13 +132,14 @@ def is_ours(message: ConsumerRecord, batch_id: str) -> bool:
 
 
 def _forwarded(message: ConsumerRecord, batch_id: str) -> Message:
-    return Message(TopicName.STATUS, message.value, key=batch_id.encode(), headers=((FORWARDED, b"1"),))
+    history = tuple((name, value) for name, value in message.headers if name in REPLAY_HEADERS)
+    return Message(TopicName.STATUS, message.value, key=batch_id.encode(), headers=(*history, (FORWARDED, b"1")))
 
 
 def _dead_letter(rejected: _Rejected, failed_at: int, app_version: str) -> DeadLetter:
     message = rejected.message
     key = text_header([("key", message.key)], "key")
-    return DeadLetter(
+    letter = DeadLetter(
         record=message.value,
         errors=rejected.errors,
         stage=STAGE,
@@ -148,4 +154,24 @@ def _dead_letter(rejected: _Rejected, failed_at: int, app_version: str) -> DeadL
         first_failed_at=failed_at,
         failed_at=failed_at,
         app_version=app_version,
+    )
+    return _repeated(letter, message)
+
+
+def _repeated(letter: DeadLetter, message: ConsumerRecord) -> DeadLetter:
+    """Return the letter with the history that a replay gave its message; nonsense in it counts as absent."""
+    headers = message.headers
+    replay_id = text_header(headers, "dlq.replay-id")
+    if replay_id is None:
+        return letter
+    attempt = (int_header(headers, "dlq.attempt", MAX_ATTEMPT) or 1) + 1
+    most = int_header(headers, "dlq.max-attempts", MAX_ATTEMPT)
+    first_failed_at = int_header(headers, "dlq.first-failed-at", dead_letters.MAX_TIMESTAMP)
+    return replace(
+        letter,
+        submission_id=valid_submission_id(text_header(headers, "submission-id")) or letter.submission_id,
+        attempt=attempt,
+        first_failed_at=letter.first_failed_at if first_failed_at is None else first_failed_at,
+        replay_id=replay_id,
+        parked=most is not None and attempt > most,
     )

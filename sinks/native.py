@@ -65,6 +65,11 @@ def same_integer(name: str, kind: str, value: int, rows: int) -> Column:
     return Column(name, kind, integers(name, kind, (value,)).data * rows)
 
 
+def booleans(name: str, values: Iterable[bool]) -> Column:
+    """Return a Bool column."""
+    return Column(name, "Bool", bytes(values))
+
+
 def optional_texts(name: str, values: Sequence[str | None]) -> Column:
     """Return a Nullable(String) column: which values are missing, then the values."""
     column = texts(name, [value or "" for value in values])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -71,10 +71,13 @@ def dead_letter_of(row: RefusedRow, failed_at: int, app_version: str) -> DeadLet
 
     The sender's bytes are no longer at hand: its record is put together again from the number as it was sent (as
     text, also where it was sent as a number), the timezone if the sender gave one, and the variables untouched.
+    A replay brings the sender's bytes along: there it is needed only where the replay changed them.
     """
     chunk = row.chunk
-    error = FieldError(Code.SINK_REJECTED, "", row.reason)
-    return dead_letter(_record(chunk), Rejected((error,), STAGE), chunk, chunk.record_index[0], failed_at, app_version)
+    rejected = Rejected((FieldError(Code.SINK_REJECTED, "", row.reason),), STAGE)
+    index, workspace_id = chunk.record_index[0], chunk.workspace_id
+    letter = dead_letter(_record(chunk), rejected, chunk, index, failed_at, app_version, workspace_id)
+    return letter if letter.changes else replace(letter, tried=None)
 
 
 def _record(chunk: PhoneLogChunk) -> bytes:

@@ -79,6 +79,10 @@ def dead_letters_insert(letters: Sequence[DeadLetter]) -> Insert:
             native.few_texts("app_version", [x.app_version for x in letters]),
             native.texts("record", [x.record or b"" for x in letters]),
             native.texts("body_hash", [x.body_hash or "" for x in letters]),
+            native.few_texts("workspace_id", [x.workspace_id for x in letters]),
+            native.texts("tried", [x.tried or b"" for x in letters]),
+            native.texts("changes", [x.changes for x in letters]),
+            native.booleans("parked", [x.parked for x in letters]),
         ],
     )
 

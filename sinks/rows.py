@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from schemas.identity import CALL_ID_BYTES, call_ids, record_id, uuid_texts
-from schemas.records import Origins, PhoneLogChunk, Receipt
+from schemas.records import Origins, PhoneLogChunk, Receipt, Replay, Replayed
+from schemas.topics import TopicName
 from sinks import native
 from sinks.entries import Entries, LeftTimes
 
@@ -94,6 +95,8 @@ def is_whole(chunk: PhoneLogChunk) -> bool:
     fits = chunk.first_index >= 0 and rows <= chunk.size and end <= 2**_INDEX_BITS and chunk.total >= 0
     if chunk.origins is not None:
         fits &= all(len(getattr(chunk.origins, name)) == chunk.size for name in Origins.__struct_fields__)
+    if chunk.replay is not None:
+        fits &= chunk.first_index == 0 and len(chunk.replay.records) == chunk.size
     if not rows:
         return fits
     places = chunk.first_index <= min(chunk.record_index) and max(chunk.record_index) < end
@@ -106,10 +109,28 @@ def row_version(accepted_at: int, record_index: int) -> int:
     return since << _INDEX_BITS | record_index
 
 
+def replayed_time(replay: Replay, one: Replayed) -> int:
+    """Return the time as of which a replayed record counts, ms since the epoch."""
+    return one.accepted_at if replay.counts_from is None else replay.counts_from
+
+
+def replayed_version(replay: Replay, one: Replayed) -> int:
+    """Return the version that a replayed record has: the one it would have had at first, at the time it counts from."""
+    gathered = one.source_topic.endswith(TopicName.RECORDS)
+    index = one.source_offset if gathered else one.record_index
+    return row_version(replayed_time(replay, one), index % 2**_INDEX_BITS)
+
+
 def prepare(chunk: PhoneLogChunk, left: LeftTimes | None = None) -> PreparedChunk:
     """Return the chunk with its callIds and its block; `left` is the state of its batch, None a batch without any."""
-    times = chunk.accepted_at if chunk.origins is None else _of_rows(chunk, chunk.origins.accepted_at)
-    return prepare_as(chunk, (left or LeftTimes()).entries(chunk.phone_number, times))
+    return prepare_as(chunk, (left or LeftTimes()).entries(chunk.phone_number, _times(chunk)))
+
+
+def _times(chunk: PhoneLogChunk) -> int | list[int]:
+    """Return the accepted time of all rows, or of each."""
+    if chunk.replay is not None:
+        return [replayed_time(chunk.replay, chunk.replay.records[index]) for index in chunk.record_index]
+    return chunk.accepted_at if chunk.origins is None else _of_rows(chunk, chunk.origins.accepted_at)
 
 
 def prepare_as(chunk: PhoneLogChunk, entries: Entries) -> PreparedChunk:
@@ -128,15 +149,38 @@ def _phone_log_block(chunk: PhoneLogChunk, entries: Sequence[int], ids: bytes) -
             native.integers("entry", "UInt32", entries),
             native.uuids("call_id", ids),
             native.same_text("workspace_id", chunk.workspace_id, rows),
-            *(_origin(chunk, rows) if chunk.origins is None else _origins(chunk, chunk.origins)),
+            *_source(chunk, rows),
             native.texts("phone_number_sent", chunk.phone_number_sent),
             native.few_texts("timezone", chunk.timezone),
             native.few_texts("timezone_source", chunk.timezone_source),
             native.texts("variables", chunk.variables),
             native.same_text("agent_id", chunk.agent_id, rows),
-            native.same_integer("schema_version", "UInt32", chunk.schema_version, rows),
+            native.integers("schema_version", "UInt32", _schema_versions(chunk)),
         ],
     )
+
+
+def _schema_versions(chunk: PhoneLogChunk) -> list[int]:
+    if chunk.replay is None:
+        return [chunk.schema_version] * len(chunk.record_index)
+    versions = [chunk.replay.records[index].schema_version for index in chunk.record_index]
+    return [chunk.schema_version if version is None else version for version in versions]
+
+
+def _source(chunk: PhoneLogChunk, rows: int) -> list[native.Column]:
+    if chunk.replay is not None:
+        return _replayed(chunk.replay, [chunk.replay.records[index] for index in chunk.record_index])
+    return _origin(chunk, rows) if chunk.origins is None else _origins(chunk, chunk.origins)
+
+
+def _replayed(replay: Replay, records: Sequence[Replayed]) -> list[native.Column]:
+    """Return where replayed rows come from: the submission in which each came first."""
+    return [
+        native.integers("version", "UInt64", [replayed_version(replay, one) for one in records]),
+        native.texts("submission_id", [one.submission_id for one in records]),
+        native.integers("record_index", "UInt32", [one.record_index for one in records]),
+        native.integers("accepted_at", native.MILLISECONDS, [replayed_time(replay, one) for one in records]),
+    ]
 
 
 def _origin(chunk: PhoneLogChunk, rows: int) -> list[native.Column]:

@@ -7,7 +7,15 @@ from typing import Any, Final
 
 from schemas.dead_letters import phone_number_sent, unpack_errors
 from schemas.records import CHUNK_RECORDS, Receipt, SubmissionAccepted
-from schemas.stores import RECORDS_REPORTED, CallPlace, Failure, StoredSubmission
+from schemas.stores import (
+    RECORDS_REPORTED,
+    REPLAYED_REPORTED,
+    CallPlace,
+    Failure,
+    ReplayedRecord,
+    ReplayedRecords,
+    StoredSubmission,
+)
 from sinks.query import Query
 
 BYTES: Final = ("call_ids", "record", "tried", "errors", "variables")
@@ -38,6 +46,11 @@ WHERE submission_id = {id:String} AND (record_index, attempt) IN (
 )
 AND _ITS_OWN ORDER BY record_index, version DESC LIMIT 1 BY record_index
 """.replace("_ITS_OWN", _ITS_OWN)
+_REPLAYED: Final = """
+SELECT record_index, outcome, toUnixTimestamp64Milli(done_at), replay_id, count() OVER ()
+FROM replayed FINAL WHERE submission_id = {id:String} AND outcome != 'failed'
+ORDER BY done_at DESC, record_index, replay_id LIMIT {shown:UInt32}
+"""
 _CALLS: Final = """
 SELECT toString(call_id), workspace_id, batch_id, phone_number, entry FROM calls
 WHERE call_id IN (SELECT toUUIDOrZero(arrayJoin(splitByChar(',', {ids:String}))))
@@ -65,7 +78,14 @@ def read_submission(query: Query, submission_id: str) -> StoredSubmission | None
             Failure(index, phone_number_sent(record), unpack_errors(errors)) for index, record, errors in failures
         ],
         failed=failed,
+        replayed=_replayed(query(_REPLAYED, id=submission_id, shown=REPLAYED_REPORTED)),
     )
+
+
+def _replayed(rows: Sequence[Sequence[Any]]) -> ReplayedRecords:
+    if not rows:
+        return ReplayedRecords()
+    return ReplayedRecords(rows[0][4], [ReplayedRecord(index, outcome, at, of) for index, outcome, at, of, _ in rows])
 
 
 def _receipt(submission_id: str, row: Sequence[Any]) -> Receipt:

@@ -22,10 +22,10 @@ from schemas.codecs import UndecodableError, decode
 from schemas.dead_letters import to_message
 from schemas.messages import MustStopError, Publisher, TryAgainError
 from schemas.outcomes import Code, FieldError
-from schemas.records import Chunk
+from schemas.records import Chunk, Replay
 from schemas.registry import RegistryReader
 from schemas.topics import TopicName
-from streams import pipeline
+from streams import pipeline, replaying
 from streams.campaigns import Campaigns, Part
 from streams.chunking import RawMessage, uncut
 
@@ -71,8 +71,7 @@ class Steps:
 
     async def clean_chunk(self, chunk: Chunk) -> None:
         """Part the good from the bad; dead letters first."""
-        parts = await self._parts(chunk)
-        cleaned = [pipeline.clean(part, campaign, self.limits, _now()) for part, campaign in parts]
+        cleaned = await self._cleaned(chunk)
         letters = [to_message(letter) for one in cleaned for letter in one.dead_letters]
         if letters:
             await self.publisher.publish(letters)
@@ -84,6 +83,23 @@ class Steps:
             records=len(chunk.records),
             failed=len(letters),
         )
+
+    async def _cleaned(self, chunk: Chunk) -> list[pipeline.Cleaned]:
+        if chunk.replay is not None:
+            groups = await self._groups(chunk, chunk.replay)
+            workspace_id = self.campaigns.workspace_of(chunk.batch_id)
+            return [replaying.clean_replay(chunk, chunk.replay, groups, self.limits, _now(), workspace_id)]
+        parts = await self._parts(chunk)
+        workspace_id = self.campaigns.workspace_of(chunk.batch_id)
+        return [pipeline.clean(part, campaign, self.limits, _now(), workspace_id) for part, campaign in parts]
+
+    async def _groups(self, chunk: Chunk, replay: Replay) -> list[replaying.Group]:
+        """Do as `_parts` does for a slice of a replay."""
+        groups = replaying.groups_of(chunk, replay, self.campaigns)
+        if any(isinstance(campaign, FieldError) for _, campaign in groups):
+            await self.registry.refresh()
+            groups = replaying.groups_of(chunk, replay, self.campaigns)
+        return groups
 
     async def _parts(self, chunk: Chunk) -> list[Part]:
         """Find the chunk's campaign; read the registry to its end before saying that there is none."""
@@ -151,9 +167,12 @@ def _header_pairs(headers: Any) -> list[tuple[str, bytes | None]]:
 def _chunk_in(raw: RawMessage) -> Chunk:
     """Return the chunk; what somebody else put on the topic becomes a chunk that is dead-lettered whole."""
     try:
-        return decode(raw.value, Chunk)
+        chunk = decode(raw.value, Chunk)
     except UndecodableError as error:
         return uncut(raw, FieldError(Code.UNDECODABLE, "", str(error)))
+    if replaying.is_whole(chunk):
+        return chunk
+    return uncut(raw, FieldError(Code.UNDECODABLE, "", "the message is a replay without its records' history"))
 
 
 def _now() -> int:

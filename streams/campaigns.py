@@ -34,22 +34,30 @@ class Campaigns:
     registry: Registry
     _validators: dict[tuple[str, int], Validator] = field(default_factory=dict)
 
-    def find(self, batch_id: str, accepted_at: int) -> Campaign | FieldError:
+    def find(self, batch_id: str, accepted_at: int, version: int | None = None) -> Campaign | FieldError:
         """Return the campaign as it was for a record accepted at that time (ms since the epoch), or why there is none.
 
+        `version` names the schema's version where it is not the one of that time.
         Raise SchemaRefused if the agent's schema, which was checked when it was written, cannot be compiled.
         """
         batch = self.registry.batches.get(batch_id)
         if batch is None:
             return FieldError(Code.BATCH_UNKNOWN, "/batchId", "no batch has this id: create it, then replay")
-        return self.of(batch, accepted_at)
+        return self.of(batch, accepted_at, version)
 
-    def of(self, batch: Batch, accepted_at: int) -> Campaign | FieldError:
+    def workspace_of(self, batch_id: str | None) -> str:
+        """Return the workspace of a batch, empty where there is no such batch."""
+        batch = self.registry.batches.get(batch_id or "")
+        return batch.workspace_id if batch else ""
+
+    def of(self, batch: Batch, accepted_at: int, named: int | None = None) -> Campaign | FieldError:
         """Do as `find` does for a batch that need not be registered yet."""
         agent = self.registry.agent_of_batch(batch)
         if agent is None:
             return FieldError(Code.AGENT_UNKNOWN, "/batchId", "no agent is assigned to any of the batch's numbers")
-        version = version_at(agent, accepted_at)
+        version = version_at(agent, accepted_at) if named is None else _version(agent, named)
+        if version is None:
+            return FieldError(Code.SCHEMA_UNUSABLE, "", f"the batch's agent has no schema version {named}")
         workspace = self.registry.workspaces.get(batch.workspace_id)
         return Campaign(
             workspace_id=batch.workspace_id,
@@ -87,3 +95,7 @@ def version_at(agent: Agent, accepted_at: int) -> AgentVersion:
     """
     current = (version for version in reversed(agent.versions) if version.created_at <= accepted_at)
     return next(current, agent.versions[0])
+
+
+def _version(agent: Agent, number: int) -> AgentVersion | None:
+    return next((each for each in agent.versions if each.version == number), None)

@@ -60,16 +60,21 @@ def chunk_messages(chunks: Sequence[Chunk]) -> list[Message]:
     ]
 
 
-def clean(chunk: Chunk, campaign: Campaign | FieldError, limits: Limits, now: int) -> Cleaned:
-    """Clean one chunk: decode, check, then part the good from the bad. `now` is ms since the epoch."""
+def clean(chunk: Chunk, campaign: Campaign | FieldError, limits: Limits, now: int, workspace_id: str = "") -> Cleaned:
+    """Clean one chunk: decode, check, then part the good from the bad. `now` is ms since the epoch.
+
+    `workspace_id` is that of the chunk's batch, for the dead letters; empty where it is not known.
+    """
     if chunk.rejected_code is not None:
         error = FieldError(Code(chunk.rejected_code), chunk.rejected_path, chunk.rejected_message)
-        return _all_rejected(chunk, Rejected((error,), STAGE_CUT), limits, now)
+        return _all_rejected(chunk, Rejected((error,), STAGE_CUT), limits, now, workspace_id)
     if isinstance(campaign, FieldError):
-        return _all_rejected(chunk, Rejected((campaign,), STAGE_CLEAN), limits, now)
+        return _all_rejected(chunk, Rejected((campaign,), STAGE_CLEAN), limits, now, workspace_id)
     decoded = decode_records(chunk.records, limits.record_bytes)
     checked = check(decoded, campaign)
-    return Cleaned(_phone_log(chunk, campaign, checked), _dead_letters(chunk, checked, limits, now))
+    return Cleaned(
+        _phone_log(chunk, campaign, checked), _dead_letters(chunk, checked, limits, now, campaign.workspace_id)
+    )
 
 
 def messages_of(phone_log: PhoneLogChunk) -> list[Message]:
@@ -78,18 +83,24 @@ def messages_of(phone_log: PhoneLogChunk) -> list[Message]:
     return [Message(TopicName.PHONE_LOG, encode(phone_log), key=key)]
 
 
-def _all_rejected(chunk: Chunk, rejected: Rejected, limits: Limits, now: int) -> Cleaned:
+def _all_rejected(chunk: Chunk, rejected: Rejected, limits: Limits, now: int, workspace_id: str) -> Cleaned:
     letters = [
-        dead_letter(record, rejected, chunk, index, now, limits.app_version)
+        dead_letter(record, rejected, chunk, index, now, limits.app_version, workspace_id)
         for index, record in enumerate(chunk.records, chunk.first_index)
     ]
     return Cleaned(_columns(chunk, None, {}), letters)
 
 
-def _dead_letters(chunk: Chunk, checked: Checked, limits: Limits, now: int) -> list[DeadLetter]:
+def _dead_letters(chunk: Chunk, checked: Checked, limits: Limits, now: int, workspace_id: str) -> list[DeadLetter]:
     return [
         dead_letter(
-            chunk.records[row], Rejected(errors, STAGE_CLEAN), chunk, chunk.first_index + row, now, limits.app_version
+            chunk.records[row],
+            Rejected(errors, STAGE_CLEAN),
+            chunk,
+            chunk.first_index + row,
+            now,
+            limits.app_version,
+            workspace_id,
         )
         for row, errors in checked.errors.items()
     ]

@@ -130,6 +130,11 @@ class MemoryStore:
         self._require_up()
         return groups_of(self.letters, query, by)
 
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+        self._require_up()
+        known = {contact.phone_number for contact in self.batches.get(batch_id, [])}
+        return ["updated" if number in known else "added" for number, _, _ in records]
+
     async def writable(self) -> None:
         self._require_up()
 

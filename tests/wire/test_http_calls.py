@@ -217,6 +217,7 @@ async def test_a_report_can_be_read_again(world: World) -> None:
         "complete": True,
         "callIds": sent["callIds"],
         "failedChunks": sent["failedChunks"],
+        "replayed": {"count": 0, "lastAt": None, "records": []},
     }
 
 

@@ -1,0 +1,49 @@
+"""What replays are judged by: statements and their meaning. Lists go as `sinks.facts` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from schemas.records import Replayed
+from sinks.facts import parts, read_left_times
+from sinks.query import Query
+from sinks.replays import Outcome, Place, RecordPlace, candidates_of, judged
+from sinks.sessions import Session
+
+_VERSIONS: Final = """
+SELECT phone_number, entry, max(version) FROM phone_log
+WHERE batch_id = {batch:String} AND phone_number IN (SELECT arrayJoin(splitByChar(',', {ids:String})))
+GROUP BY phone_number, entry
+"""
+_REMEMBERED: Final = """
+SELECT submission_id, record_index, outcome FROM replayed FINAL
+WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String}))) AND replay_id = {replay:String}
+    AND outcome != {failed:String}
+"""
+
+
+def read_versions(query: Query, batch_id: str, numbers: Iterable[str]) -> dict[Place, int]:
+    """Return the highest stored version of each entry of these contacts of a batch."""
+    distinct = list(dict.fromkeys(numbers))
+    rows = [row for some in parts(distinct) for row in query(_VERSIONS, batch=batch_id, ids=",".join(some))]
+    return {(number, entry): version for number, entry, version in rows}
+
+
+def read_remembered(query: Query, replay_id: str, records: Iterable[Replayed]) -> dict[RecordPlace, Outcome]:
+    """Return the outcomes that a replay has had, of these records and maybe of others of their submissions."""
+    ids = list(dict.fromkeys(one.submission_id for one in records))
+    rows = [
+        row
+        for some in parts(ids)
+        for row in query(_REMEMBERED, ids=",".join(some), replay=replay_id, failed=Outcome.FAILED.value)
+    ]
+    return {(submission_id, index): Outcome(outcome) for submission_id, index, outcome in rows}
+
+
+def foresee(session: Session, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+    """Return what would become of records (number, version, accepted time in ms) of a batch, in this order."""
+    numbers = [number for number, _, _ in records]
+    entries = read_left_times(session, [batch_id])[batch_id].entries(numbers, [time for _, _, time in records])
+    candidates = candidates_of(numbers, [version for _, version, _ in records], entries)
+    return [outcome.value for outcome in judged(candidates, read_versions(session.query, batch_id, numbers))]

@@ -1,0 +1,167 @@
+"""What becomes of replayed records: judged against what is stored, counted for the receipt. Pure.
+
+A record counts as of the time at which it was first accepted, so that whatever came later for its contact stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from schemas.codecs import encode
+from schemas.dead_letters import is_parked
+from schemas.messages import Message
+from schemas.records import DialerCommand, PhoneLogChunk, Replay, Replayed, ReplayReceipt
+from schemas.topics import TopicName
+from sinks import native
+from sinks.entries import Entries
+from sinks.rows import Insert, PreparedChunk, prepare_as, replayed_version
+
+REASON: Final = "replay"
+_COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
+
+
+class Outcome(StrEnum):
+    """What became of one replayed record; `failed` where ClickHouse refused its row."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+
+
+Place = tuple[str, int]
+"""A contact's number and its entry."""
+
+RecordPlace = tuple[str, int]
+"""A record's own submission and its index there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A record as it would be stored. `left`: its entry has left pending."""
+
+    place: Place
+    version: int
+    left: bool
+
+
+def judged(candidates: Iterable[Candidate], stored: Mapping[Place, int]) -> list[Outcome]:
+    """Return what becomes of records stored in this order; `stored` has the highest version of each stored entry."""
+    known = dict(stored)
+    outcomes = []
+    for each in candidates:
+        version = known.get(each.place)
+        if each.left or (version is not None and version >= each.version):
+            outcomes.append(Outcome.SUPERSEDED)
+            continue
+        outcomes.append(Outcome.ADDED if version is None else Outcome.UPDATED)
+        known[each.place] = each.version
+    return outcomes
+
+
+def candidates_of(numbers: Sequence[str], versions: Sequence[int], entries: Entries) -> list[Candidate]:
+    """Return the records of these numbers as they would be stored."""
+    left = set(entries.left)
+    rows = zip(numbers, entries.entry, versions, strict=True)
+    return [Candidate((number, entry), version, place in left) for place, (number, entry, version) in enumerate(rows)]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySlice:
+    """A slice of a replay with its entries and callIds computed; `prepared.chunk.replay` is `replay`."""
+
+    prepared: PreparedChunk
+    replay: Replay
+
+    @property
+    def chunk(self) -> PhoneLogChunk:
+        return self.prepared.chunk
+
+    @property
+    def rows(self) -> list[Replayed]:
+        """The history of each record that passed, in the order of the rows."""
+        return [self.replay.records[index] for index in self.chunk.record_index]
+
+    def candidates(self) -> list[Candidate]:
+        versions = [replayed_version(self.replay, one) for one in self.rows]
+        return candidates_of(self.chunk.phone_number, versions, self.prepared.entries)
+
+    def outcomes(self, stored: Mapping[Place, int], remembered: Mapping[RecordPlace, Outcome]) -> list[Outcome]:
+        """Return what becomes of each row: what was remembered when the slice was here before, else the judgement."""
+        found = judged(self.candidates(), stored)
+        places = [(one.submission_id, one.record_index) for one in self.rows]
+        return [remembered.get(place, outcome) for place, outcome in zip(places, found, strict=True)]
+
+    def written(self, outcomes: Sequence[Outcome]) -> PreparedChunk:
+        """Return the rows that are to be written."""
+        kept = [row for row, outcome in enumerate(outcomes) if outcome in (Outcome.ADDED, Outcome.UPDATED)]
+        columns = {name: [column[row] for row in kept] for name in _COLUMNS for column in [getattr(self.chunk, name)]}
+        chunk = msgspec.structs.replace(self.chunk, **columns)
+        return prepare_as(chunk, Entries([self.prepared.entries.entry[row] for row in kept], []))
+
+    def receipt(self, outcomes: Sequence[Outcome], done_at: int) -> ReplayReceipt:
+        """Return how many ended how; `outcomes` has one a row, every other record failed when it was cleaned."""
+        passed = {
+            index
+            for index, outcome in zip(self.chunk.record_index, outcomes, strict=True)
+            if outcome is not Outcome.FAILED
+        }
+        failed = [one for index, one in enumerate(self.replay.records) if index not in passed]
+        parked = sum(is_parked(self.replay, one) for one in failed)
+        counts = Counter(outcomes)
+        return ReplayReceipt(
+            replay_id=self.replay.replay_id,
+            part=self.replay.part,
+            batch_id=self.chunk.batch_id,
+            size=self.chunk.size,
+            added=counts[Outcome.ADDED],
+            updated=counts[Outcome.UPDATED],
+            superseded=counts[Outcome.SUPERSEDED],
+            failed=len(failed) - parked,
+            parked=parked,
+            done_at=done_at,
+        )
+
+    def replayed_insert(self, outcomes: Sequence[Outcome], rows: Collection[int], done_at: int) -> Insert:
+        """Return the insert that remembers the outcomes of these rows, at least one."""
+        kept = sorted(rows)
+        history = self.rows
+        ids = b"".join(self.prepared.call_ids[16 * row : 16 * row + 16] for row in kept)
+        columns = [
+            native.texts("submission_id", [history[row].submission_id for row in kept]),
+            native.integers("record_index", "UInt32", [history[row].record_index for row in kept]),
+            native.same_text("replay_id", self.replay.replay_id, len(kept)),
+            native.few_texts("outcome", [outcomes[row].value for row in kept]),
+            native.same_text("batch_id", self.chunk.batch_id or "", len(kept)),
+            native.same_text("workspace_id", self.chunk.workspace_id, len(kept)),
+            native.uuids("call_id", ids),
+            native.integers("attempt", "UInt32", [history[row].attempt for row in kept]),
+            native.same_integer("done_at", native.MILLISECONDS, done_at, len(kept)),
+        ]
+        return Insert("replayed", tuple(each.name for each in columns), native.block(len(kept), columns), len(kept))
+
+
+def receipt_message(receipt: ReplayReceipt) -> Message:
+    """Return the message that tells of a slice."""
+    key = f"receipt/{receipt.replay_id}/{receipt.part}".encode()
+    return Message(TopicName.REPLAYS, encode(receipt), key=key, partition=0)
+
+
+def start_message(receipt: ReplayReceipt, workspace_id: str) -> Message:
+    """Return the command that starts the calling service for what a slice stored."""
+    command = DialerCommand(
+        command="start",
+        request_id=f"{receipt.replay_id}/{receipt.part}",
+        workspace_id=workspace_id,
+        batch_id=receipt.batch_id or "",
+        requested_at=receipt.done_at,
+        reason=REASON,
+        pending=-1,
+    )
+    return Message(TopicName.DIALER, encode(command), key=command.batch_id.encode())

@@ -1,0 +1,83 @@
+"""Slices of a replay, cleaned: each record against the schema of its own time, or the one that the replay names. Pure.
+
+The slice stays one: it is counted by one receipt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from schemas.outcomes import Code, FieldError
+from schemas.records import Chunk, PhoneLogChunk, Replay
+from streams import pipeline
+from streams.campaigns import Campaign, Campaigns
+
+Group = tuple[list[int], Campaign | FieldError]
+"""Places of records in the slice, and what they are checked against, or why that cannot be known."""
+
+COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
+_MISSING: Final = FieldError(Code.BATCH_MISSING, "/batchId", "no batch is named: send the records again with batchId")
+
+
+def is_whole(chunk: Chunk) -> bool:
+    """Return whether a slice of a replay has the history of each of its records."""
+    return chunk.replay is None or (chunk.first_index == 0 and len(chunk.replay.records) == len(chunk.records))
+
+
+def groups_of(chunk: Chunk, replay: Replay, campaigns: Campaigns) -> list[Group]:
+    """Return the slice's records by what they are checked against."""
+    if not chunk.batch_id:
+        return [(list(range(len(chunk.records))), _MISSING)]
+    groups: dict[int, Group] = {}
+    at_time: dict[int, Campaign | FieldError] = {}
+    for place, each in enumerate(replay.records):
+        time = each.accepted_at if replay.counts_from is None else replay.counts_from
+        if time not in at_time:
+            at_time[time] = campaigns.find(chunk.batch_id, time, replay.agent_version)
+        found = at_time[time]
+        version = 0 if isinstance(found, FieldError) else found.schema_version
+        groups.setdefault(version, ([], found))[0].append(place)
+    return list(groups.values())
+
+
+def clean_replay(
+    chunk: Chunk,
+    replay: Replay,
+    groups: Sequence[Group],
+    limits: pipeline.Limits,
+    now: int,
+    workspace_id: str = "",
+) -> pipeline.Cleaned:
+    """Clean a slice of a replay; its places are kept. `now` is ms since the epoch."""
+    cleaned = [
+        pipeline.clean(_only(chunk, replay, places), campaign, limits, now, workspace_id) for places, campaign in groups
+    ]
+    logs = [_placed(each.phone_log, places) for each, (places, _) in zip(cleaned, groups, strict=True)]
+    letters = [letter for each in cleaned for letter in each.dead_letters]
+    return pipeline.Cleaned(_joined(chunk, replay, logs), letters)
+
+
+def _only(chunk: Chunk, replay: Replay, places: Sequence[int]) -> Chunk:
+    history = msgspec.structs.replace(replay, records=[replay.records[place] for place in places])
+    return msgspec.structs.replace(chunk, records=[chunk.records[place] for place in places], replay=history)
+
+
+def _placed(log: PhoneLogChunk, places: Sequence[int]) -> PhoneLogChunk:
+    return msgspec.structs.replace(log, record_index=[places[index] for index in log.record_index])
+
+
+def _joined(chunk: Chunk, replay: Replay, logs: Sequence[PhoneLogChunk]) -> PhoneLogChunk:
+    """Return the slice as one chunk again, in which each record that goes on has its bytes and schema version."""
+    records = list(replay.records)
+    for log in logs:
+        for place in log.record_index:
+            sent = chunk.records[place] if records[place].sent is None else records[place].sent
+            version = log.schema_version
+            records[place] = msgspec.structs.replace(records[place], sent=sent, schema_version=version)
+    newest = max(logs, key=lambda log: log.schema_version)
+    columns = {name: [item for log in logs for item in getattr(log, name)] for name in COLUMNS}
+    history = msgspec.structs.replace(replay, records=records)
+    return msgspec.structs.replace(newest, size=len(chunk.records), replay=history, **columns)
