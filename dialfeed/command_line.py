@@ -27,6 +27,7 @@ SUBCOMMANDS: Final = {
     "run": Subcommand("commands_run:run", "Run everything: API, workers, sink (and a local Kafka)."),
     "send": Subcommand("commands_send:send", "Send a file of records and report what became of each."),
     "report": Subcommand("commands_report:report", "Show what became of a submission."),
+    "replay": Subcommand("commands_replay:replay", "Try dead letters again, once the cause is mended."),
     "simulate": Subcommand("commands_simulate:simulate_command", "Stand in for a calling service, without telephones."),
     "workspace": Subcommand("commands_workspace:workspace", "Make and list workspaces, the tenants."),
     "key": Subcommand("commands_key:key", "Make, list and revoke API keys."),

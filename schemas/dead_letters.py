@@ -46,6 +46,9 @@ class DeadLetter:
     app_version: str = ""
     report_partition: int | None = None
     body_hash: str | None = None
+    workspace_id: str = ""
+    tried: bytes | None = None
+    changes: str = ""
 
 
 def dead_letter(
@@ -130,6 +133,9 @@ def _headers(letter: DeadLetter) -> Headers:
         ("batch-id", letter.batch_id.encode() if letter.batch_id else None),
         ("submission-id", letter.submission_id.encode()),
         ("body-hash", letter.body_hash.encode() if letter.body_hash else None),
+        ("workspace-id", letter.workspace_id.encode() if letter.workspace_id else None),
+        ("dlq.record", letter.tried),
+        ("dlq.changes", letter.changes.encode() if letter.changes else None),
         ("chunk-num", str(chunk_number(letter.record_index)).encode()),
         ("record-index", str(letter.record_index).encode()),
         ("__connect.errors.topic", letter.source_topic.encode()),
@@ -205,6 +211,9 @@ def from_message(value: bytes | None, headers: Sequence[tuple[str, bytes | None]
         replay_id=text_header(headers, "dlq.replay-id"),
         app_version=text_header(headers, "dlq.app-version") or "",
         body_hash=text_header(headers, "body-hash"),
+        workspace_id=text_header(headers, "workspace-id") or "",
+        tried=header(headers, "dlq.record"),
+        changes=text_header(headers, "dlq.changes") or "",
     )
 
 

@@ -1,0 +1,108 @@
+"""Reads topics of dead letters from one place to another, and ends there: of no consumer group, committing nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.kafka_connection import KafkaConnection
+from schemas.messages import MustStopError, TryAgainError
+from schemas.topics import TopicName
+
+SILENT_SECONDS: Final = 60.0
+"""Kafka counts as gone when a partition that has more gives nothing for so long."""
+
+MOST_AT_ONCE: Final = 2_000
+FETCH_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Messages of one partition, and the offset to go on at."""
+
+    partition: int
+    messages: Sequence[Any]
+    position: int
+
+
+class LetterReader:
+    """Reads `calls.dead-letter` and `calls.parking`; every method raises TryAgainError while Kafka does not answer."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, connection: KafkaConnection) -> None:
+        self._consumer = consumer
+        self._connection = connection
+
+    async def bounds(self, topic: TopicName) -> tuple[list[int], list[int]]:
+        """Return first and end offset of each partition, as they are now."""
+        places = self._places(topic)
+        try:
+            starts = await self._consumer.beginning_offsets(places)
+            ends = await self._consumer.end_offsets(places)
+        except (KafkaError, TimeoutError) as error:
+            raise TryAgainError("Kafka does not answer") from error
+        return [starts[place] for place in places], [ends[place] for place in places]
+
+    async def read(self, topic: TopicName, starts: Sequence[int], ends: Sequence[int]) -> AsyncIterator[Read]:
+        """Yield each partition's messages from its start to before its end, partition by partition.
+
+        The last `Read` of each partition stands at its end, with or without messages.
+        """
+        for partition, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            place = TopicPartition(self._connection.topic(topic), partition)
+            async for read in self._partition(place, start, end):
+                yield read
+
+    async def _partition(self, place: TopicPartition, start: int, end: int) -> AsyncIterator[Read]:
+        loop = asyncio.get_running_loop()
+        position, moved_at = start, loop.time()
+        if start < end:
+            self._consumer.assign([place])
+            self._consumer.seek(place, start)
+        while position < end:
+            try:
+                fetched = await self._consumer.getmany(place, timeout_ms=1_000, max_records=MOST_AT_ONCE)
+                reached = await self._consumer.position(place)
+            except KafkaError as error:
+                raise TryAgainError("Kafka does not answer") from error
+            messages = [message for message in fetched.get(place, ()) if message.offset < end]
+            if messages or reached > position:
+                position, moved_at = min(reached, end), loop.time()
+                yield Read(place.partition, messages, position)
+            elif loop.time() - moved_at > SILENT_SECONDS:
+                raise TryAgainError("Kafka does not answer")
+        if start >= end:
+            yield Read(place.partition, (), max(start, end))
+
+    def _places(self, topic: TopicName) -> list[TopicPartition]:
+        name = self._connection.topic(topic)
+        partitions = self._consumer.partitions_for_topic(name)
+        if not partitions:
+            raise MustStopError(f"the topic {name} is missing: run `dialfeed topics --create`")
+        return [TopicPartition(name, partition) for partition in range(len(partitions))]
+
+
+@asynccontextmanager
+async def letter_reader(connection: KafkaConnection) -> AsyncIterator[LetterReader]:
+    """Yield a reader; raise TryAgainError if no broker answers, MustStopError where a topic is missing."""
+    consumer = AIOKafkaConsumer(
+        **connection.client_options(),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=100,
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
+    try:
+        await consumer.start()
+        await consumer.topics()
+        yield LetterReader(consumer, connection)
+    except KafkaError as error:
+        raise TryAgainError("Kafka does not answer") from error
+    finally:
+        await asyncio.gather(consumer.stop(), return_exceptions=True)
