@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from dialfeed.topics_admin import describe
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError, TryAgainError
 from schemas.topics import TopicName
@@ -18,6 +19,7 @@ from schemas.topics import TopicName
 SILENT_SECONDS: Final = 60.0
 """Kafka counts as gone when a partition that has more gives nothing for so long."""
 
+TOPICS: Final = (TopicName.DEAD_LETTER, TopicName.PARKING)
 MOST_AT_ONCE: Final = 2_000
 FETCH_BYTES: Final = 4 * 1024 * 1024
 
@@ -34,9 +36,12 @@ class Read:
 class LetterReader:
     """Reads `calls.dead-letter` and `calls.parking`; every method raises TryAgainError while Kafka does not answer."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, connection: KafkaConnection) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, connection: KafkaConnection, partitions: Mapping[TopicName, int]
+    ) -> None:
         self._consumer = consumer
         self._connection = connection
+        self._partitions = partitions
 
     async def bounds(self, topic: TopicName) -> tuple[list[int], list[int]]:
         """Return first and end offset of each partition, as they are now."""
@@ -81,15 +86,13 @@ class LetterReader:
 
     def _places(self, topic: TopicName) -> list[TopicPartition]:
         name = self._connection.topic(topic)
-        partitions = self._consumer.partitions_for_topic(name)
-        if not partitions:
-            raise MustStopError(f"the topic {name} is missing: run `dialfeed topics --create`")
-        return [TopicPartition(name, partition) for partition in range(len(partitions))]
+        return [TopicPartition(name, partition) for partition in range(self._partitions[topic])]
 
 
 @asynccontextmanager
 async def letter_reader(connection: KafkaConnection) -> AsyncIterator[LetterReader]:
     """Yield a reader; raise TryAgainError if no broker answers, MustStopError where a topic is missing."""
+    partitions = await _partitions(connection)
     consumer = AIOKafkaConsumer(
         **connection.client_options(),
         enable_auto_commit=False,
@@ -100,9 +103,16 @@ async def letter_reader(connection: KafkaConnection) -> AsyncIterator[LetterRead
     )
     try:
         await consumer.start()
-        await consumer.topics()
-        yield LetterReader(consumer, connection)
+        yield LetterReader(consumer, connection, partitions)
     except KafkaError as error:
         raise TryAgainError("Kafka does not answer") from error
     finally:
         await asyncio.gather(consumer.stop(), return_exceptions=True)
+
+
+async def _partitions(connection: KafkaConnection) -> dict[TopicName, int]:
+    found = {status.name: status.partitions for status in await describe(connection)}
+    for name in map(connection.topic, TOPICS):
+        if not found.get(name):
+            raise MustStopError(f"the topic {name} is missing: run `dialfeed topics --create`")
+    return {topic: found[connection.topic(topic)] for topic in TOPICS}

@@ -175,7 +175,8 @@ def test_a_replay_that_goes_through_ends_with_0(kafka: KafkaConnection, typed: T
     assert (ended.code, ended.json["replayed"], ended.json["superseded"]) == (0, 1, 1)
 
 
-def test_with_nothing_to_do_it_ends_at_once(kafka: KafkaConnection, typed: Type) -> None:
+@pytest.mark.usefixtures("kafka")
+def test_with_nothing_to_do_it_ends_at_once(typed: Type) -> None:
     ended = typed("replay", "--json")
     assert (ended.code, ended.json["selected"], ended.json["state"]) == (0, 0, "done")
 
@@ -292,7 +293,7 @@ def test_what_has_ended_is_not_done_again(kafka: KafkaConnection, typed: Type) -
 
 def test_a_replay_killed_in_the_middle_goes_on_with_the_same_slices(kafka: KafkaConnection, typed: Type) -> None:
     put(kafka, *(numbered(n, submission_id=f"s{n}") for n in range(60)))
-    with killed_after(kafka, 12, "--rate", "4") as replay_id:
+    with killed_after(kafka, 12, "--rate", "8") as replay_id:
         pass
     before = {c.replay.part: places([c]) for c in slices(kafka) if c.replay is not None}
     assert 2 <= len(before) < 15
@@ -305,7 +306,7 @@ def test_a_replay_killed_in_the_middle_goes_on_with_the_same_slices(kafka: Kafka
         assert before.get(chunk.replay.part, places([chunk])) == places([chunk])
 
 
-def test_ctrl_c_says_how_to_go_on(kafka: KafkaConnection, typed: Type) -> None:
+def test_ctrl_c_says_how_to_go_on(kafka: KafkaConnection) -> None:
     put(kafka, *(numbered(n) for n in range(60)))
     with started("--rate", "4", "--json") as process:
         until_slices(kafka, 1)
