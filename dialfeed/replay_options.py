@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import click
 import msgspec
 
 from dialfeed.exits import WrongUseError
+from dialfeed.registry_session import now_ms
+from schemas.dead_letter_query import moment
 from schemas.outcomes import Code, FailureClass
 from schemas.replay_jobs import DEFAULT_MAX_ATTEMPTS, ReplayMove, ReplayValue
 
@@ -19,9 +18,6 @@ R = TypeVar("R")
 
 MOST_RATE: Final = 1_000_000
 MOST_ATTEMPTS: Final = 1_000
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])")
-_json: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class Moment(click.ParamType):
@@ -32,18 +28,10 @@ class Moment(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        ago = _DURATION.fullmatch(value)
-        if ago is not None:
-            return int((time.time() - int(ago[1]) * _UNITS[ago[2]]) * 1000)
         try:
-            moment = datetime.fromisoformat(value.upper())
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            self.fail(
-                f"{value!r} is neither a time such as 2026-01-31T09:30:00Z nor how long ago, such as 2h", param, ctx
-            )
-        return int(moment.timestamp() * 1000)
+            return moment(value, now_ms())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def filter_options(command: Callable[..., R]) -> Callable[..., R]:

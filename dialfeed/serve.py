@@ -17,6 +17,8 @@ from dialfeed.exits import WrongUseError
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_session import RULES
 from dialfeed.registry_topic import RegistryTopic
+from dialfeed.replay_group import ReplayGroup
+from dialfeed.replays_topic import ReplaysTopic
 from dialfeed.row_check import row_check
 from dialfeed.settings import Settings
 from dialfeed.topics_admin import require_topics
@@ -80,9 +82,11 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         clickhouse = await stack.enter_async_context(_store(settings))
         publisher = await stack.enter_async_context(KafkaPublisher(kafka))
         registry = await stack.enter_async_context(RegistryTopic(kafka))
+        replays = await stack.enter_async_context(ReplaysTopic(kafka))
         workers = await stack.enter_async_context(WorkerGroup(kafka))
         receipts = ReceiptConsumer(kafka)
         await stack.enter_async_context(_following(receipts))
+        await stack.enter_async_context(_following(ReplayGroup(kafka, publisher, replays, registry.state)))
         await ensure_admin_key(registry, publisher)
         sink = _sink(settings, kafka, clickhouse, publisher) if with_load else ()
         running = await stack.enter_async_context(_running(sink))
@@ -96,6 +100,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
             known_timezone=RULES.known_timezone,
             normalise=RULES.normalise,
             check_rows=row_check(registry.state, settings.max_record_bytes),
+            replays=replays,
             checks=_checks(publisher, registry, workers, clickhouse),
         )
         garbage.settle()
@@ -109,9 +114,9 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
 
 
 @asynccontextmanager
-async def _following(receipts: ReceiptConsumer) -> AsyncIterator[None]:
-    """Follow the receipts; at the end leave the group, so that its partitions move at once."""
-    task = asyncio.create_task(receipts.run(), name="receipts")
+async def _following(member: ReceiptConsumer | ReplayGroup) -> AsyncIterator[None]:
+    """Take part in a group; at the end leave it, so that its partitions move at once."""
+    task = asyncio.create_task(member.run(), name=type(member).__name__)
     try:
         yield
     finally:

@@ -42,6 +42,18 @@ class Access:
             raise refused(HttpCode.FORBIDDEN, "the API key is not valid", "x-api-key")
         return workspace_id
 
+    async def reader(self, api_key: str | None) -> str | None:
+        """Return the workspace whose a key may read, None for everybody's: an admin key; refuse (403) other keys."""
+        key = (api_key or "").strip()
+        if self.known.is_admin_key(key):
+            return None
+        try:
+            return await self.workspace(api_key)
+        except RefusedError:
+            if self.known.is_admin_key(key):  # the registry has been read to its end since
+                return None
+            raise
+
     async def administrator(self, api_key: str | None) -> None:
         """Return if the key opens the administration; refuse it (403) if it does not, whatever else it opens."""
         key = (api_key or "").strip()

@@ -24,6 +24,7 @@ from ingest_api.waiting import ReceiptSource
 from schemas.messages import Publisher
 from schemas.outcomes import FieldError
 from schemas.registry import RegistryReader
+from schemas.replay_board import ReplayReader
 from schemas.stores import Store
 
 NO_CHECKS: Final[Mapping[str, Check]] = {}
@@ -39,6 +40,7 @@ def create_app(
     known_timezone: Callable[[str], bool],
     normalise: Callable[[str], str | FieldError],
     check_rows: CheckRows,
+    replays: ReplayReader,
     checks: Mapping[str, Check] = NO_CHECKS,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Starlette:
@@ -63,6 +65,7 @@ def create_app(
         uploads=Uploads(check_rows, asyncio.Semaphore(settings.uploads_read)),
         checks=checks,
         now_ms=now_ms,
+        replays=replays,
     )
     app = Starlette(
         routes=routes(edge),

@@ -13,6 +13,7 @@ from ingest_api.settings import EdgeSettings
 from ingest_api.upload_rows import CheckRows
 from ingest_api.waiting import ReceiptSource
 from schemas.outcomes import FieldError
+from schemas.replay_board import ReplayReader
 from schemas.stores import Store
 
 Check = Callable[[], Awaitable[None]]
@@ -42,6 +43,7 @@ class Edge:
     uploads: Uploads
     checks: Mapping[str, Check]
     now_ms: Callable[[], int]
+    replays: ReplayReader
 
     @property
     def retry_later(self) -> dict[str, str]:

@@ -23,6 +23,7 @@ from ingest_api.openapi_parts import (
     path_id,
 )
 from ingest_api.openapi_reading import reading_paths, reading_schemas
+from ingest_api.openapi_replays import replay_paths, replay_schemas
 from ingest_api.openapi_schemas import BOOLEAN, COUNT, TEXT, UUID, Schema, array_of, named_schemas, object_of, ref
 from ingest_api.openapi_upload import upload_paths, upload_schemas
 from schemas.outcomes import HttpCode
@@ -44,6 +45,7 @@ def document() -> Schema:
             "/api/call/addCallsToBatch": {"post": _add_calls()},
             "/api/call/createBatch": {"post": _create_batch()},
             **reading_paths(),
+            **replay_paths(),
             "/api/call/submissions/{id}": {"get": _submission()},
             **upload_paths(),
             **calling_paths(),
@@ -55,7 +57,13 @@ def document() -> Schema:
         },
         "components": {
             "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
-            "schemas": {**named_schemas(), **upload_schemas(), **reading_schemas(), **calling_schemas()},
+            "schemas": {
+                **named_schemas(),
+                **upload_schemas(),
+                **reading_schemas(),
+                **replay_schemas(),
+                **calling_schemas(),
+            },
         },
     }
 

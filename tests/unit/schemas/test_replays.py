@@ -109,7 +109,7 @@ def test_each_filter_takes_what_it_names(wanted: dict[str, Any], matching: list[
         letter(0),
         letter(1, batch_id="b2"),
         letter(2, submission_id="s2"),
-        letter(3, errors=(FieldError(Code.BATCH_UNKNOWN, "", ""), FieldError(Code.TYPE, "/amount", ""))),
+        letter(3, errors=(FieldError(Code.TYPE, "/amount", ""), FieldError(Code.BATCH_UNKNOWN, "", ""))),
         letter(4, stage="load"),
         letter(5, attempt=2),
         letter(6, workspace_id="w2"),
