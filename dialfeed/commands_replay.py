@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from dialfeed.command_options import REGISTRY_SETTINGS, examples, json_option, settings_options
 from dialfeed.exits import CommandError, ExitCode, WrongUseError
@@ -23,6 +24,7 @@ from dialfeed.replay_file import read_replacements
 from dialfeed.replay_options import filter_options, job_fields, job_options
 from dialfeed.replay_progress import progress
 from dialfeed.replay_reading import letter_reader
+from dialfeed.replay_rehearsal import Judge, Rehearsal
 from dialfeed.replay_runner import Patience, Replay, Watch
 from dialfeed.replays_topic import ReplaysTopic
 from dialfeed.settings import Settings
@@ -32,6 +34,10 @@ from schemas.replay_board import ReplayState, job_message, summary
 from schemas.replay_changes import Place
 from schemas.replay_jobs import BY_COMMAND, ReplayJob
 from schemas.topics import TopicName
+from sinks.clickhouse import ClickHouse, connect
+from streams.pipeline import Limits
+
+RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REGISTRY_SETTINGS})
 
 
 @click.command(
@@ -53,6 +59,7 @@ from schemas.topics import TopicName
     metavar="FILE",
     help="Only the records of FILE, corrected: JSON with their `_submission` and `_index`, a line or an element each.",
 )
+@click.option("--dry-run", is_flag=True, help="Send nothing: say what would become of the records.")
 @click.option("--resume", metavar="ID", help="Go on with this replay: everything else is as it was asked for.")
 @click.option(
     "--give-up-after",
@@ -65,7 +72,14 @@ from schemas.topics import TopicName
 @json_option
 @settings_options(*REGISTRY_SETTINGS)
 def replay(
-    settings: Settings, /, file: Path | None, resume: str | None, give_up_after: float, as_json: bool, **given: Any
+    settings: Settings,
+    /,
+    file: Path | None,
+    dry_run: bool,
+    resume: str | None,
+    give_up_after: float,
+    as_json: bool,
+    **given: Any,
 ) -> int:
     """Try dead letters again: those there are now, of each record the newest.
 
@@ -74,6 +88,11 @@ def replay(
     its attempt counted. May be repeated, stopped and resumed without harm. Ends with 1 if some records failed.
     """
     replacements, file_hash = read_replacements(file) if file is not None else (None, None)
+    _refuse_beside_resume(resume)
+    if dry_run:
+        facts = asyncio.run(_rehearsed(settings, _job({**job_fields(given), "file_hash": file_hash}), replacements))
+        answer(facts if as_json else _for_people(facts), as_json)
+        return ExitCode.SOME_FAILED if facts["failed"] or facts["parked"] else ExitCode.DONE
     asked = None if resume is not None else {**job_fields(given), "file_hash": file_hash}
     run = _Run(find_kafka(settings), asked, resume, Patience(give_up_after), replacements, file_hash)
     stopped_by = run.to_its_end()
@@ -82,6 +101,64 @@ def replay(
     if stopped_by is not None:
         raise stopped_by
     return run.exit_code
+
+
+def _refuse_beside_resume(resume: str | None) -> None:
+    """Refuse what would be passed over in silence: a replay that is resumed is as it was asked for."""
+    context = click.get_current_context()
+    typed = {
+        name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    } - RESUMABLE
+    if resume is not None and typed:
+        raise WrongUseError(
+            "--resume goes on with what was asked for, so it takes no filter and no change",
+            "Leave out everything but --resume, --from, --give-up-after and --json.",
+        )
+
+
+def _job(asked: Mapping[str, Any]) -> ReplayJob:
+    return ReplayJob(replay_id=str(uuid.uuid4()), workspace_id="", runner=BY_COMMAND, requested_at=now_ms(), **asked)
+
+
+async def _rehearsed(settings: Settings, job: ReplayJob, replacements: Mapping[Place, bytes] | None) -> dict[str, Any]:
+    """Return what would become of the records; raise CommandError."""
+    kafka = find_kafka(settings)
+    names = {topic: kafka.topic(topic) for topic in (TopicName.STATUS, TopicName.RECORDS)}
+    try:
+        async with RegistryTopic(kafka) as registry, letter_reader(kafka) as reader, _judge(settings) as judge:
+            rehearsal = Rehearsal(
+                job,
+                registry.state,
+                judge=judge,
+                limits=Limits(settings.max_record_bytes),
+                replacements=replacements,
+                full_name=names,
+            )
+            return await rehearsal.run(reader)
+    except TryAgainError as error:
+        raise kafka_unreachable(kafka) from error
+
+
+@asynccontextmanager
+async def _judge(settings: Settings) -> AsyncIterator[Judge | None]:
+    """Yield whom to ask what is stored: an embedded ClickHouse can be asked by its own process only."""
+    if settings.embedded:
+        yield None
+        return
+    clickhouse: object = connect(settings.clickhouse_url)
+    try:
+        yield clickhouse if isinstance(clickhouse, Judge) else None
+    finally:
+        if isinstance(clickhouse, ClickHouse):
+            await clickhouse.close()
+
+
+def _for_people(facts: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in facts.items() if name not in ("failedByCode", "examples")}
+    for code, count in facts["failedByCode"].items():
+        first = facts["examples"][code][0]
+        shown[code] = f"{count}, such as {first['submissionId']} {first['recordIndex']}: {first['message']}"
+    return shown
 
 
 class _Run:
@@ -159,13 +236,7 @@ class _Run:
         """Return the replay that is asked for, written down, or the one to resume; raise WrongUseError."""
         if self._asked is None:
             return self._resumed(topic)
-        job = ReplayJob(
-            replay_id=str(uuid.uuid4()),
-            workspace_id="",
-            runner=BY_COMMAND,
-            requested_at=now_ms(),
-            **self._asked,
-        )
+        job = _job(self._asked)
         await self._patience.published(publisher, [job_message(job)])
         await topic.refresh()
         return topic.board.replays[job.replay_id]

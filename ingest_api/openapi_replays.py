@@ -105,7 +105,7 @@ def _new_replay() -> Schema:
     }
     described = {(field.alias or name): field.description or "" for name, field in NewReplay.model_fields.items()}
     optional = {
-        name: {**schema, **({"description": described[name]} if described[name] else {})}
+        name: {"anyOf": [schema, {"type": "null"}], **({"description": described[name]} if described[name] else {})}
         for name, schema in fields.items()
     }
     return {"type": "object", "properties": optional, "additionalProperties": False}

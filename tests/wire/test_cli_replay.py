@@ -343,6 +343,35 @@ def until_slices(kafka: KafkaConnection, records: int) -> None:
         assert time.monotonic() < deadline
 
 
+def test_a_dry_run_says_what_would_happen_and_sends_nothing(kafka: KafkaConnection, typed: Type) -> None:
+    good = b'{"phoneNumber": "12125550000", "name": "Ann Example", "amount": 1.5}'
+    bad = b'{"phoneNumber": "12125550001", "name": "Ann Example", "amount": "much"}'
+    put(
+        kafka,
+        numbered(0, record=good),
+        numbered(1, record=bad),
+        numbered(2, record=bad, attempt=5),
+        numbered(3, batch_id="nobody's"),
+        numbered(4, source_topic=kafka.topic(TopicName.STATUS)),
+    )
+    ended = typed("replay", "--dry-run", "--json")
+    facts = ended.json
+    assert (ended.code, facts["selected"], facts["replayed"], facts["failed"], facts["parked"]) == (1, 5, 1, 2, 1)
+    assert (facts["failedByCode"], facts["statuses"]) == ({"type": 2, "batch_unknown": 1}, 1)
+    assert facts["examples"]["type"][0]["path"] == "/amount"
+    assert not any(text in ended.out for text in ("1212555", "Ann", "much"))
+    assert (slices(kafka), read(kafka, TopicName.REPLAYS), read(kafka, TopicName.STATUS)) == ([], [], [])
+    mended = typed("replay", "--dry-run", "--set", "amount=2", "--set", "name=Bo", "--batch", "b", "--json")
+    assert (mended.code, mended.json["replayed"], mended.json["failed"]) == (0, 3, 0)
+    assert "batch_unknown" in typed("replay", "--dry-run").out
+    assert typed("replay", "--dry-run", "--agent-version", "7", "--json").json["failedByCode"]["schema_unusable"] == 3
+
+
+def test_what_is_resumed_takes_no_other_filter(typed: Type) -> None:
+    assert typed("replay", "--resume", "id", "--batch", "b").code == 2
+    assert typed("replay", "--resume", "id", "--dry-run").code == 2
+
+
 def test_resume_of_what_nobody_knows_is_wrong_use(kafka: KafkaConnection, typed: Type) -> None:
     assert kafka
     assert typed("replay", "--resume", "nothing").code == 2

@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 from ingest_api import openapi
+from ingest_api.openapi_replays import REPLAY
+from schemas.codecs import encode
 from schemas.records import Agent, AgentVersion, SubmissionAccepted, Workspace
 from schemas.registry import ADMINISTRATION
+from schemas.replay_jobs import BY_API, ReplayJob
 from schemas.stores import CallPlace, StoredSubmission
 from tests.support.edge import KEY, NOW_MS, WORKSPACE, World, batch_record, key_record, number_record, served
 from tests.support.samples import SCHEMA
@@ -57,6 +60,8 @@ def fill(world: World) -> None:
         submission_id=openapi.SUBMISSION, workspace_id=WORKSPACE, batch_id=example, total=1, accepted_at=NOW_MS
     )
     world.store.submissions[openapi.SUBMISSION] = StoredSubmission(accepted, [], [], {})
+    replay = ReplayJob(replay_id=REPLAY, workspace_id=WORKSPACE, runner=BY_API, requested_at=NOW_MS)
+    world.replays.board.apply(encode(replay), NOW_MS)
     world.store.places[openapi.CALL] = CallPlace(WORKSPACE, openapi.BATCH, "+12125551001", 0)
 
 
