@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from ingest_api.access import Access
 from ingest_api.admission import Admission
-from ingest_api.edge import Check, Edge, Uploads
+from ingest_api.edge import Check, Edge, Rehearse, Uploads
 from ingest_api.envelope import RefusedError
 from ingest_api.guard import Guard, http_answer, refused_answer
 from ingest_api.publish import Bus
@@ -41,6 +41,7 @@ def create_app(
     normalise: Callable[[str], str | FieldError],
     check_rows: CheckRows,
     replays: ReplayReader,
+    rehearse: Rehearse,
     checks: Mapping[str, Check] = NO_CHECKS,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Starlette:
@@ -66,6 +67,7 @@ def create_app(
         checks=checks,
         now_ms=now_ms,
         replays=replays,
+        rehearse=rehearse,
     )
     app = Starlette(
         routes=routes(edge),

@@ -48,6 +48,33 @@ _SHOWN: Final = {
     "toRead": 3,
 }
 
+_TRIED_COUNTS: Final = (
+    "selected",
+    "replayed",
+    "added",
+    "updated",
+    "superseded",
+    "failed",
+    "parked",
+    "statuses",
+    "notAsked",
+    "skipped",
+)
+_EXAMPLE: Final = {
+    "submissionId": "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11",
+    "recordIndex": 17,
+    "path": "/amount",
+    "message": "amount must be a number",
+}
+TRIED: Final = {
+    "dryRun": True,
+    **dict.fromkeys(_TRIED_COUNTS, 0),
+    "selected": 1,
+    "failed": 1,
+    "failedByCode": {"type": 1},
+    "examples": {"type": [_EXAMPLE]},
+}
+
 
 def replay_paths() -> dict[str, Any]:
     """Return the paths by their operations."""
@@ -73,6 +100,14 @@ def replay_schemas() -> dict[str, Schema]:
     pages = {"page": COUNT, "limit": COUNT, "total": COUNT}
     return {
         "NewReplay": _new_replay(),
+        "ReplayTried": object_of(
+            {
+                "dryRun": {"const": True},
+                **dict.fromkeys(_TRIED_COUNTS, COUNT),
+                "failedByCode": {"type": "object", "additionalProperties": COUNT},
+                "examples": {"type": "object", "additionalProperties": array_of({"type": "object"})},
+            }
+        ),
         "Replay": object_of(shown, {"reason": TEXT}),
         "Replays": object_of({"replays": array_of(ref("Replay")), **pages}),
     }
@@ -95,6 +130,7 @@ def _new_replay() -> Schema:
         "rate": _number(MOST_RATE),
         "asNew": BOOLEAN,
         "agentVersion": _number(2**31 - 1),
+        "dryRun": BOOLEAN,
         "map": {
             "type": "object",
             "propertyNames": text,
@@ -123,7 +159,11 @@ def _ask() -> Schema:
         "summary": "Try dead letters again: those there are now; an admin key, those of every workspace",
         "parameters": [IDEMPOTENCY_KEY],
         "requestBody": body_of("NewReplay", {"code": "batch_unknown"}),
-        "responses": {"202": {**accepted, "headers": location}, **errors_of(*SENDING, *ASKING)},
+        "responses": {
+            "200": answer_of(200, "what would become of the records", ref("ReplayTried"), TRIED),
+            "202": {**accepted, "headers": location},
+            **errors_of(*SENDING, *ASKING),
+        },
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -54,17 +55,30 @@ class NewReplay(BaseModel):
     agentVersion: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(  # noqa: N815
         default=None, description="version of the agent's schema; left out: the one current when a record was accepted"
     )
+    dryRun: bool = Field(default=False, description="send nothing: say what would become of the records")  # noqa: N815
     map: Changes = Field(default_factory=dict, description="fields to rename, old name to new")
     set: Values = Field(default_factory=dict, description="fields to set")
 
 
-def job_of(fields: dict[str, Any], replay_id: str, workspace_id: str, now_ms: int) -> ReplayJob:
-    """Return the job that a body asks for; raise RefusedError with everything that is wrong with it."""
+@dataclass(frozen=True, slots=True)
+class AskedReplay:
+    """The job that a body asks for, and whether it is to be tried only."""
+
+    job: ReplayJob
+    dry_run: bool
+
+
+def asked_of(fields: dict[str, Any], replay_id: str, workspace_id: str, now_ms: int) -> AskedReplay:
+    """Return what a body asks for; raise RefusedError with everything that is wrong with it."""
     try:
         asked = NewReplay.model_validate({name: value for name, value in fields.items() if value is not None})
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
         raise RefusedError(*(field_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS])) from None
+    return AskedReplay(_job_of(asked, replay_id, workspace_id, now_ms), asked.dryRun)
+
+
+def _job_of(asked: NewReplay, replay_id: str, workspace_id: str, now_ms: int) -> ReplayJob:
     times = {name: _time(name, getattr(asked, name), now_ms) for name in ("since", "until")}
     errors = [time for time in times.values() if isinstance(time, RequestError)]
     if errors:

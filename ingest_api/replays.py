@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import structlog
@@ -12,11 +13,12 @@ from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, refused, success
 from ingest_api.paging import page_of
 from ingest_api.publish import published
-from ingest_api.replay_bodies import job_of
+from ingest_api.replay_bodies import asked_of
 from schemas.identity import keyed_submission_id, new_submission_id
 from schemas.messages import TryAgainError
 from schemas.outcomes import HttpCode
 from schemas.replay_board import ReplayState, job_message, shown
+from schemas.replay_jobs import ReplayJob
 
 log = structlog.get_logger(__name__)
 
@@ -24,17 +26,19 @@ PATH: Final = "/api/call/replays"
 
 
 async def ask_for_replay(edge: Edge, workspace_id: str | None, body: bytes, key: str | None) -> Answer:
-    """Return the answer to a body: 202 once Kafka holds the job. `workspace_id` None: of all workspaces.
+    """Return the answer to a body: 202 once Kafka holds the job, 200 for a dry run.
 
-    With an Idempotency-Key asking again is asking once.
+    `workspace_id` None: of all workspaces. With an Idempotency-Key asking again is asking once.
     """
     owner = workspace_id or ""
     replay_id = keyed_submission_id(owner, f"replay {key}") if key is not None else new_submission_id()
-    job = job_of(read_object(body), replay_id, owner, edge.now_ms())
+    asked = asked_of(read_object(body), replay_id, owner, edge.now_ms())
+    if asked.dry_run:
+        return success("Replay tried", await _rehearsed(edge, asked.job))
     await _catch_up(edge)
     if replay_id not in edge.replays.board.replays:
         await edge.bus.require()
-        if not await published(edge.bus.begin([job_message(job)]), edge.settings.wait_seconds):
+        if not await published(edge.bus.begin([job_message(asked.job)]), edge.settings.wait_seconds):
             raise refused(
                 HttpCode.INTERNAL, "Kafka failed in the middle: look at the list of replays before asking again"
             )
@@ -63,6 +67,17 @@ async def list_replays(edge: Edge, request: Request) -> Answer:
     found.sort(key=lambda state: (-state.accepted_at, state.job.replay_id))
     listed: list[dict[str, Any]] = [shown(state) for state in found[(page - 1) * limit : page * limit]]
     return success("Replays", {"replays": listed, "page": page, "limit": limit, "total": len(found)})
+
+
+async def _rehearsed(edge: Edge, job: ReplayJob) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(edge.settings.rehearse_seconds):
+            return await edge.rehearse(job)
+    except TryAgainError as error:
+        raise refused(HttpCode.BUS_UNAVAILABLE, headers=edge.retry_later) from error
+    except TimeoutError:
+        sentence = "there are too many dead letters to be tried within the time: narrow the filter, or use the command"
+        raise refused(HttpCode.OVERLOADED, sentence, headers=edge.retry_later) from None
 
 
 def _visible(state: ReplayState, workspace_id: str | None) -> bool:

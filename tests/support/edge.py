@@ -16,6 +16,7 @@ import httpx
 from starlette.applications import Starlette
 
 from dialfeed.row_check import row_check
+from ingest_api import openapi_replays
 from ingest_api.app import create_app
 from ingest_api.server import listen, serve
 from ingest_api.settings import EdgeSettings
@@ -41,6 +42,7 @@ from schemas.records import (
 )
 from schemas.registry import Registry
 from schemas.replay_board import ReplayBoard
+from schemas.replay_jobs import ReplayJob
 from schemas.stores import (
     RECORDS_REPORTED,
     BatchCounts,
@@ -64,6 +66,7 @@ OTHER_BATCH = "batch-of-workspace-2"
 PHONE = "phone-1"
 OTHER_PHONE = "phone-of-workspace-2"
 NOW_MS = 1_800_000_000_000
+REHEARSAL: dict[str, Any] = openapi_replays.TRIED
 
 
 class MemoryRegistry:
@@ -94,6 +97,17 @@ class MemoryReplays:
         self.board = ReplayBoard()
         self.topic: list[bytes | None] = []
         self.down = False
+        self.rehearsed: list[ReplayJob] = []
+        self.rehearsal: dict[str, Any] = REHEARSAL
+
+    async def rehearse(self, job: ReplayJob) -> dict[str, Any]:
+        """Answer as the rehearsal of a replay does; without an answer it takes for ever."""
+        if self.down:
+            raise TryAgainError("Kafka does not answer")
+        self.rehearsed.append(job)
+        if not self.rehearsal:
+            await asyncio.Event().wait()
+        return self.rehearsal
 
     async def refresh(self) -> None:
         if self.down:
@@ -403,6 +417,7 @@ async def served(**settings: Any) -> AsyncIterator[World]:
         normalise=e164,
         check_rows=row_check(world.registry.state, 16 * 1024),
         replays=world.replays,
+        rehearse=world.replays.rehearse,
         checks={"store": world.store.writable},
         now_ms=lambda: world.now_ms,
     )

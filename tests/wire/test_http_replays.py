@@ -14,7 +14,7 @@ from schemas.records import ReplayReceipt
 from schemas.registry import ADMINISTRATION
 from schemas.replay_jobs import RUNNING, ReplayJob, ReplayProgress
 from schemas.topics import TopicName
-from tests.support.edge import BATCH, OTHER_KEY, WORKSPACE, World, key_record, served
+from tests.support.edge import BATCH, OTHER_KEY, REHEARSAL, WORKSPACE, World, key_record, served
 
 ADMIN_KEY = "df_key-of-the-administration"
 
@@ -123,3 +123,21 @@ async def test_without_a_key_or_without_kafka_nothing_is_published(world: World)
     world.replays.down = True
     answer = await ask(world, {})
     assert (answer.status_code, "retry-after" in answer.headers, jobs(world)) == (503, True, [])
+
+
+async def test_a_dry_run_is_answered_at_once_and_publishes_nothing(world: World) -> None:
+    answer = await ask(world, {"dryRun": True, "batch": BATCH})
+    assert (answer.status_code, answer.json()["data"], jobs(world)) == (200, REHEARSAL, [])
+    assert [(job.batch, job.workspace_id) for job in world.replays.rehearsed] == [(BATCH, WORKSPACE)]
+
+
+async def test_a_dry_run_that_cannot_be_done_now_says_so(world: World) -> None:
+    world.replays.down = True
+    assert (await ask(world, {"dryRun": True})).status_code == 503
+
+
+async def test_a_dry_run_that_takes_too_long_says_what_to_do() -> None:
+    async with served(rehearse_seconds=0.1) as world:
+        world.replays.rehearsal = {}
+        answer = await ask(world, {"dryRun": True})
+    assert (answer.status_code, "narrow the filter" in answer.json()["errorMessage"]) == (429, True)
