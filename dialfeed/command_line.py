@@ -28,6 +28,7 @@ SUBCOMMANDS: Final = {
     "send": Subcommand("commands_send:send", "Send a file of records and report what became of each."),
     "report": Subcommand("commands_report:report", "Show what became of a submission."),
     "dead-letters": Subcommand("commands_dead_letters:dead_letters", "List, count, show and export what failed."),
+    "replay": Subcommand("commands_replay:replay", "Try dead letters again, once the cause is mended."),
     "simulate": Subcommand("commands_simulate:simulate_command", "Stand in for a calling service, without telephones."),
     "workspace": Subcommand("commands_workspace:workspace", "Make and list workspaces, the tenants."),
     "key": Subcommand("commands_key:key", "Make, list and revoke API keys."),

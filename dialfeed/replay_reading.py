@@ -20,7 +20,9 @@ SILENT_SECONDS: Final = 60.0
 """Kafka counts as gone when a partition that has more gives nothing for so long."""
 
 TOPICS: Final = (TopicName.DEAD_LETTER, TopicName.PARKING)
-MOST_AT_ONCE: Final = 2_000
+MOST_AT_ONCE: Final = 500
+"""So few that requests of the same process do not wait for long meanwhile."""
+
 FETCH_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -79,6 +81,7 @@ class LetterReader:
             if messages or reached > position:
                 position, moved_at = min(reached, end), loop.time()
                 yield Read(place.partition, messages, position)
+                await asyncio.sleep(0)  # what is buffered is returned without waiting: let others have a turn
             elif loop.time() - moved_at > SILENT_SECONDS:
                 raise TryAgainError("Kafka does not answer")
         if start >= end:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 import uvloop
@@ -17,6 +18,10 @@ from dialfeed.exits import WrongUseError
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_session import RULES
 from dialfeed.registry_topic import RegistryTopic
+from dialfeed.replay_group import ReplayGroup
+from dialfeed.replay_reading import letter_reader
+from dialfeed.replay_rehearsal import Judge, Rehearsal
+from dialfeed.replays_topic import ReplaysTopic
 from dialfeed.row_check import row_check
 from dialfeed.settings import Settings
 from dialfeed.topics_admin import require_topics
@@ -29,10 +34,13 @@ from ingest_api.server import listen, serve
 from ingest_api.settings import EdgeSettings
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Publisher
+from schemas.replay_jobs import ReplayJob
+from schemas.topics import TopicName
 from sinks.archive import Archive
 from sinks.calling_service import CallingService, Service
 from sinks.clickhouse import ClickHouse, connect
 from sinks.load import Load
+from streams.pipeline import Limits
 
 log = structlog.get_logger(__name__)
 
@@ -80,9 +88,11 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         clickhouse = await stack.enter_async_context(_store(settings))
         publisher = await stack.enter_async_context(KafkaPublisher(kafka))
         registry = await stack.enter_async_context(RegistryTopic(kafka))
+        replays = await stack.enter_async_context(ReplaysTopic(kafka))
         workers = await stack.enter_async_context(WorkerGroup(kafka))
         receipts = ReceiptConsumer(kafka)
         await stack.enter_async_context(_following(receipts))
+        await stack.enter_async_context(_following(ReplayGroup(kafka, publisher, replays, registry.state)))
         await ensure_admin_key(registry, publisher)
         sink = _sink(settings, kafka, clickhouse, publisher) if with_load else ()
         running = await stack.enter_async_context(_running(sink))
@@ -96,6 +106,8 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
             known_timezone=RULES.known_timezone,
             normalise=RULES.normalise,
             check_rows=row_check(registry.state, settings.max_record_bytes),
+            replays=replays,
+            rehearse=partial(_rehearsed, settings, kafka, registry, clickhouse),
             checks=_checks(publisher, registry, workers, clickhouse),
         )
         garbage.settle()
@@ -109,9 +121,9 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
 
 
 @asynccontextmanager
-async def _following(receipts: ReceiptConsumer) -> AsyncIterator[None]:
-    """Follow the receipts; at the end leave the group, so that its partitions move at once."""
-    task = asyncio.create_task(receipts.run(), name="receipts")
+async def _following(member: ReceiptConsumer | ReplayGroup) -> AsyncIterator[None]:
+    """Take part in a group; at the end leave it, so that its partitions move at once."""
+    task = asyncio.create_task(member.run(), name=type(member).__name__)
     try:
         yield
     finally:
@@ -132,6 +144,17 @@ def edge_settings(settings: Settings) -> EdgeSettings:
         drain_seconds=DRAIN_SECONDS,
         stop_seconds=CUT_OFF_SECONDS,
     )
+
+
+async def _rehearsed(
+    settings: Settings, kafka: KafkaConnection, registry: RegistryTopic, store: object, job: ReplayJob
+) -> dict[str, Any]:
+    await registry.refresh()
+    async with letter_reader(kafka) as reader:
+        limits = Limits(settings.max_record_bytes)
+        names = {topic: kafka.topic(topic) for topic in (TopicName.STATUS, TopicName.RECORDS)}
+        judge = store if isinstance(store, Judge) else None
+        return await Rehearsal(job, registry.state, judge=judge, limits=limits, full_name=names).run(reader)
 
 
 def _checks(

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from ingest_api.access import Access
 from ingest_api.admission import Admission
-from ingest_api.edge import Check, Edge, Uploads
+from ingest_api.edge import Check, Edge, Rehearse, Uploads
 from ingest_api.envelope import RefusedError
 from ingest_api.guard import Guard, http_answer, refused_answer
 from ingest_api.publish import Bus
@@ -24,6 +24,7 @@ from ingest_api.waiting import ReceiptSource
 from schemas.messages import Publisher
 from schemas.outcomes import FieldError
 from schemas.registry import RegistryReader
+from schemas.replay_board import ReplayReader
 from schemas.stores import Store
 
 NO_CHECKS: Final[Mapping[str, Check]] = {}
@@ -39,6 +40,8 @@ def create_app(
     known_timezone: Callable[[str], bool],
     normalise: Callable[[str], str | FieldError],
     check_rows: CheckRows,
+    replays: ReplayReader,
+    rehearse: Rehearse,
     checks: Mapping[str, Check] = NO_CHECKS,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Starlette:
@@ -63,6 +66,8 @@ def create_app(
         uploads=Uploads(check_rows, asyncio.Semaphore(settings.uploads_read)),
         checks=checks,
         now_ms=now_ms,
+        replays=replays,
+        rehearse=rehearse,
     )
     app = Starlette(
         routes=routes(edge),

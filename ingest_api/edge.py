@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ingest_api.access import Access
 from ingest_api.admission import Admission
@@ -13,10 +14,15 @@ from ingest_api.settings import EdgeSettings
 from ingest_api.upload_rows import CheckRows
 from ingest_api.waiting import ReceiptSource
 from schemas.outcomes import FieldError
+from schemas.replay_board import ReplayReader
+from schemas.replay_jobs import ReplayJob
 from schemas.stores import Store
 
 Check = Callable[[], Awaitable[None]]
 """One check of /readyz: returns if all is well, raises with a sentence for the operator."""
+
+Rehearse = Callable[[ReplayJob], Awaitable[dict[str, Any]]]
+"""Returns what a replay would do, as it is shown, sending nothing; raises TryAgainError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Edge:
     uploads: Uploads
     checks: Mapping[str, Check]
     now_ms: Callable[[], int]
+    replays: ReplayReader
+    rehearse: Rehearse
 
     @property
     def retry_later(self) -> dict[str, str]:

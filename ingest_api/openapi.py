@@ -24,6 +24,7 @@ from ingest_api.openapi_parts import (
     path_id,
 )
 from ingest_api.openapi_reading import reading_paths, reading_schemas
+from ingest_api.openapi_replays import replay_paths, replay_schemas
 from ingest_api.openapi_schemas import BOOLEAN, COUNT, TEXT, UUID, Schema, array_of, named_schemas, object_of, ref
 from ingest_api.openapi_upload import upload_paths, upload_schemas
 from schemas.outcomes import HttpCode
@@ -46,6 +47,7 @@ def document() -> Schema:
             "/api/call/createBatch": {"post": _create_batch()},
             **reading_paths(),
             **dead_letter_paths(),
+            **replay_paths(),
             "/api/call/submissions/{id}": {"get": _submission()},
             **upload_paths(),
             **calling_paths(),
@@ -62,6 +64,7 @@ def document() -> Schema:
                 **upload_schemas(),
                 **reading_schemas(),
                 **dead_letter_schemas(),
+                **replay_schemas(),
                 **calling_schemas(),
             },
         },

@@ -28,6 +28,7 @@ from ingest_api.openapi_page import page
 from ingest_api.readiness import unready
 from ingest_api.reading import list_batches, list_dead_letters, read_batch
 from ingest_api.registering import register
+from ingest_api.replays import ask_for_replay, list_replays, read_replay
 from ingest_api.report import Report, report_of
 from ingest_api.routing import Handler, route
 from ingest_api.start_calling import start_calling
@@ -54,6 +55,8 @@ def routes(edge: Edge) -> list[Route]:
         _route(edge, "GET", "/api/call/batches", batch_list),
         _route(edge, "GET", "/api/call/submissions/{id}", submission),
         _route(edge, "GET", "/api/call/dead-letters", dead_letters),
+        route(edge, "/api/call/replays", {"GET": replays, "POST": new_replay}),
+        _route(edge, "GET", "/api/call/replays/{id}", one_replay),
         *admin_routes(edge),
         _route(edge, "GET", "/healthz", healthz),
         _route(edge, "GET", "/readyz", readyz),
@@ -125,6 +128,22 @@ async def batch_list(edge: Edge, request: Request) -> Response:
 
 async def dead_letters(edge: Edge, request: Request) -> Response:
     return respond(await list_dead_letters(edge, request))
+
+
+async def new_replay(edge: Edge, request: Request) -> Response:
+    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    key = key_of(request.headers.getlist("idempotency-key"))
+    with edge.admission.enter() as place:
+        body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
+        return respond(await ask_for_replay(edge, workspace_id, body, key))
+
+
+async def replays(edge: Edge, request: Request) -> Response:
+    return respond(await list_replays(edge, request))
+
+
+async def one_replay(edge: Edge, request: Request) -> Response:
+    return respond(await read_replay(edge, request))
 
 
 async def submission(edge: Edge, request: Request) -> Response:

@@ -45,6 +45,7 @@ class EdgeSettings(BaseModel):
         default=1.0, ge=0, le=60, description="Kafka is asked for a sign of life if the last publish is older than this"
     )
     store_seconds: float = Field(default=10.0, gt=0, le=300, description="longest wait for the store; beyond: 503")
+    rehearse_seconds: float = Field(default=30.0, gt=0, le=600, description="longest dry run of a replay; beyond: 429")
     publish_again_seconds: float = Field(
         default=120.0,
         ge=40,

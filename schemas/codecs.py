@@ -16,7 +16,7 @@ import fastavro
 import msgspec
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
-from schemas import records
+from schemas import records, replay_jobs
 
 MARKER: Final = b"\xc3\x01"
 PREFIX_BYTES: Final = 10
@@ -32,6 +32,8 @@ WIRE_RECORDS: Final[tuple[type[records.Record], ...]] = (
     records.Agent,
     records.CallingNumber,
     records.Batch,
+    replay_jobs.ReplayJob,
+    replay_jobs.ReplayProgress,
 )
 
 R = TypeVar("R", bound=records.Record)

@@ -16,6 +16,7 @@ import httpx
 from starlette.applications import Starlette
 
 from dialfeed.row_check import row_check
+from ingest_api import openapi_replays
 from ingest_api.app import create_app
 from ingest_api.server import listen, serve
 from ingest_api.settings import EdgeSettings
@@ -41,6 +42,8 @@ from schemas.records import (
     chunk_number,
 )
 from schemas.registry import Registry
+from schemas.replay_board import ReplayBoard
+from schemas.replay_jobs import ReplayJob
 from schemas.stores import (
     RECORDS_REPORTED,
     BatchCounts,
@@ -65,6 +68,7 @@ OTHER_BATCH = "batch-of-workspace-2"
 PHONE = "phone-1"
 OTHER_PHONE = "phone-of-workspace-2"
 NOW_MS = 1_800_000_000_000
+REHEARSAL: dict[str, Any] = openapi_replays.TRIED
 
 
 class MemoryRegistry:
@@ -86,6 +90,33 @@ class MemoryRegistry:
             raise TryAgainError("the registry cannot be read")
         for record in topic:
             self.state.apply(record)
+
+
+class MemoryReplays:
+    """A board whose topic is a list: what is in it is known after the next refresh."""
+
+    def __init__(self) -> None:
+        self.board = ReplayBoard()
+        self.topic: list[bytes | None] = []
+        self.down = False
+        self.rehearsed: list[ReplayJob] = []
+        self.rehearsal: dict[str, Any] = REHEARSAL
+
+    async def rehearse(self, job: ReplayJob) -> dict[str, Any]:
+        """Answer as the rehearsal of a replay does; without an answer it takes for ever."""
+        if self.down:
+            raise TryAgainError("Kafka does not answer")
+        self.rehearsed.append(job)
+        if not self.rehearsal:
+            await asyncio.Event().wait()
+        return self.rehearsal
+
+    async def refresh(self) -> None:
+        if self.down:
+            raise TryAgainError("the replays cannot be read")
+        for value in self.topic:
+            self.board.apply(value, NOW_MS)
+        self.topic.clear()
 
 
 class MemoryStore:
@@ -177,8 +208,11 @@ class LoopbackPipeline:
     remembered as `load` does: its slice gets its first receipt again, another body gets nothing.
     """
 
-    def __init__(self, registry: MemoryRegistry, store: MemoryStore, receipts: LoopbackReceipts) -> None:
+    def __init__(
+        self, registry: MemoryRegistry, store: MemoryStore, receipts: LoopbackReceipts, replays: MemoryReplays
+    ) -> None:
         self._registry = registry
+        self._replays = replays
         self._store = store
         self._receipts = receipts
         self._given: dict[tuple[str, int], Receipt] = {}
@@ -204,6 +238,7 @@ class LoopbackPipeline:
         if self.down:
             raise TryAgainError("no broker answers")
         self.published += messages
+        self._replays.topic += [message.value for message in messages if message.topic is TopicName.REPLAYS]
         receipts: list[Receipt] = []
         failures: list[Failure] = []
         for message in messages:
@@ -297,6 +332,7 @@ class World:
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     store: MemoryStore = field(default_factory=MemoryStore)
     receipts: LoopbackReceipts = field(default_factory=LoopbackReceipts)
+    replays: MemoryReplays = field(default_factory=MemoryReplays)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     pipeline: LoopbackPipeline = field(init=False)
     http: httpx.AsyncClient = field(init=False)
@@ -305,7 +341,7 @@ class World:
     address: tuple[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pipeline = LoopbackPipeline(self.registry, self.store, self.receipts)
+        self.pipeline = LoopbackPipeline(self.registry, self.store, self.receipts, self.replays)
         for record in known_records():
             self.registry.state.apply(record)
 
@@ -396,6 +432,8 @@ async def served(**settings: Any) -> AsyncIterator[World]:
         known_timezone={"America/New_York", "UTC"}.__contains__,
         normalise=e164,
         check_rows=row_check(world.registry.state, 16 * 1024),
+        replays=world.replays,
+        rehearse=world.replays.rehearse,
         checks={"store": world.store.writable},
         now_ms=lambda: world.now_ms,
     )

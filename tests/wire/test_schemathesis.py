@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 from ingest_api import openapi
+from ingest_api.openapi_replays import REPLAY
+from schemas.codecs import encode
 from schemas.dead_letter_query import KeptLetter
 from schemas.records import Agent, AgentVersion, SubmissionAccepted, Workspace
 from schemas.registry import ADMINISTRATION
+from schemas.replay_jobs import BY_API, ReplayJob
 from schemas.stores import CallPlace, StoredSubmission
 from tests.support.edge import KEY, NOW_MS, WORKSPACE, World, batch_record, key_record, number_record, served
 from tests.support.letter_pages import a_letter
@@ -60,6 +63,8 @@ def fill(world: World) -> None:
     )
     world.store.submissions[openapi.SUBMISSION] = StoredSubmission(accepted, [], [], {})
     world.store.letters += [KeptLetter(a_letter(index)) for index in range(3)]
+    replay = ReplayJob(replay_id=REPLAY, workspace_id=WORKSPACE, runner=BY_API, requested_at=NOW_MS)
+    world.replays.board.apply(encode(replay), NOW_MS)
     world.store.places[openapi.CALL] = CallPlace(WORKSPACE, openapi.BATCH, "+12125551001", 0)
 
 

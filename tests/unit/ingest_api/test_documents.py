@@ -91,6 +91,8 @@ async def test_the_document_has_exactly_the_routes_of_the_application() -> None:
         known_timezone=bool,
         normalise=str,
         check_rows=lambda _, records: CheckedRows([None] * len(records), {}),
+        replays=world.replays,
+        rehearse=world.replays.rehearse,
     )
     assert {route.path for route in app.routes} == {path for path, _ in operations()}  # type: ignore[attr-defined]
 

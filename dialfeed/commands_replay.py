@@ -1,0 +1,272 @@
+"""`dialfeed replay`: dead letters are tried again, as a bounded job that may be stopped and resumed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from click.core import ParameterSource
+
+from dialfeed.command_options import REGISTRY_SETTINGS, examples, json_option, settings_options
+from dialfeed.exits import CommandError, ExitCode, WrongUseError
+from dialfeed.installation import find_kafka
+from dialfeed.kafka_publisher import KafkaPublisher
+from dialfeed.output import answer
+from dialfeed.registry_session import kafka_unreachable, now_ms
+from dialfeed.registry_topic import RegistryTopic
+from dialfeed.replay_file import read_replacements
+from dialfeed.replay_options import filter_options, job_fields, job_options
+from dialfeed.replay_progress import progress
+from dialfeed.replay_reading import letter_reader
+from dialfeed.replay_rehearsal import Judge, Rehearsal
+from dialfeed.replay_runner import Patience, Replay, Watch
+from dialfeed.replays_topic import ReplaysTopic
+from dialfeed.settings import Settings
+from schemas.kafka_connection import KafkaConnection
+from schemas.messages import TryAgainError
+from schemas.replay_board import ReplayState, job_message, summary
+from schemas.replay_changes import Place
+from schemas.replay_jobs import BY_COMMAND, ReplayJob
+from schemas.topics import TopicName
+from sinks.clickhouse import ClickHouse, connect
+from streams.pipeline import Limits
+
+RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REGISTRY_SETTINGS})
+
+
+@click.command(
+    epilog=examples(
+        "dialfeed replay --code batch_unknown --dry-run     what would happen, without doing it",
+        "dialfeed replay --batch B --agent-version 3        once the schema is mended",
+        "dialfeed replay --submission S --map name=firstName --set visits=0",
+        "dialfeed replay --from corrected.ndjson            records that were exported and corrected",
+        "dialfeed replay --parked --max-attempts 10 --json  what had failed too often",
+        "dialfeed replay --resume ID                        what was stopped before",
+    )
+)
+@filter_options
+@job_options
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Only the records of FILE, corrected: JSON with their `_submission` and `_index`, a line or an element each.",
+)
+@click.option("--dry-run", is_flag=True, help="Send nothing: say what would become of the records.")
+@click.option("--resume", metavar="ID", help="Go on with this replay: everything else is as it was asked for.")
+@click.option(
+    "--give-up-after",
+    type=click.FloatRange(1, 86_400),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop when nothing has moved for so long.",
+)
+@json_option
+@settings_options(*REGISTRY_SETTINGS)
+def replay(
+    settings: Settings,
+    /,
+    file: Path | None,
+    dry_run: bool,
+    resume: str | None,
+    give_up_after: float,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Try dead letters again: those there are now, of each record the newest.
+
+    A record keeps the time at which it was first accepted. Where its contact has been stored or called since, it
+    changes nothing and counts as superseded; --as-new says otherwise. What fails again is a dead letter again, with
+    its attempt counted. May be repeated, stopped and resumed without harm. Ends with 1 if some records failed.
+    """
+    replacements, file_hash = read_replacements(file) if file is not None else (None, None)
+    _refuse_beside_resume(resume)
+    if dry_run:
+        facts = asyncio.run(_rehearsed(settings, _job({**job_fields(given), "file_hash": file_hash}), replacements))
+        answer(facts if as_json else _for_people(facts), as_json)
+        return ExitCode.SOME_FAILED if facts["failed"] or facts["parked"] else ExitCode.DONE
+    asked = None if resume is not None else {**job_fields(given), "file_hash": file_hash}
+    run = _Run(find_kafka(settings), asked, resume, Patience(give_up_after), replacements, file_hash)
+    stopped_by = run.to_its_end()
+    if run.state is not None:
+        answer(_facts(run.state, replacements), as_json)
+    if stopped_by is not None:
+        raise stopped_by
+    return run.exit_code
+
+
+def _refuse_beside_resume(resume: str | None) -> None:
+    """Refuse what would be passed over in silence: a replay that is resumed is as it was asked for."""
+    context = click.get_current_context()
+    typed = {
+        name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    } - RESUMABLE
+    if resume is not None and typed:
+        raise WrongUseError(
+            "--resume goes on with what was asked for, so it takes no filter and no change",
+            "Leave out everything but --resume, --from, --give-up-after and --json.",
+        )
+
+
+def _job(asked: Mapping[str, Any]) -> ReplayJob:
+    return ReplayJob(replay_id=str(uuid.uuid4()), workspace_id="", runner=BY_COMMAND, requested_at=now_ms(), **asked)
+
+
+async def _rehearsed(settings: Settings, job: ReplayJob, replacements: Mapping[Place, bytes] | None) -> dict[str, Any]:
+    """Return what would become of the records; raise CommandError."""
+    kafka = find_kafka(settings)
+    names = {topic: kafka.topic(topic) for topic in (TopicName.STATUS, TopicName.RECORDS)}
+    try:
+        async with RegistryTopic(kafka) as registry, letter_reader(kafka) as reader, _judge(settings) as judge:
+            rehearsal = Rehearsal(
+                job,
+                registry.state,
+                judge=judge,
+                limits=Limits(settings.max_record_bytes),
+                replacements=replacements,
+                full_name=names,
+            )
+            return await rehearsal.run(reader)
+    except TryAgainError as error:
+        raise kafka_unreachable(kafka) from error
+
+
+@asynccontextmanager
+async def _judge(settings: Settings) -> AsyncIterator[Judge | None]:
+    """Yield whom to ask what is stored: an embedded ClickHouse can be asked by its own process only."""
+    if settings.embedded:
+        yield None
+        return
+    clickhouse: object = connect(settings.clickhouse_url)
+    try:
+        yield clickhouse if isinstance(clickhouse, Judge) else None
+    finally:
+        if isinstance(clickhouse, ClickHouse):
+            await clickhouse.close()
+
+
+def _for_people(facts: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in facts.items() if name not in ("failedByCode", "examples")}
+    for code, count in facts["failedByCode"].items():
+        first = facts["examples"][code][0]
+        shown[code] = f"{count}, such as {first['submissionId']} {first['recordIndex']}: {first['message']}"
+    return shown
+
+
+class _Run:
+    """One replay by this process; `state` is known once its job is."""
+
+    def __init__(
+        self,
+        kafka: KafkaConnection,
+        asked: Mapping[str, Any] | None,
+        resume: str | None,
+        patience: Patience,
+        replacements: Mapping[Place, bytes] | None,
+        file_hash: str | None,
+    ) -> None:
+        self.state: ReplayState | None = None
+        self._kafka = kafka
+        self._asked = asked
+        self._resume = resume
+        self._patience = patience
+        self._replacements = replacements
+        self._file_hash = file_hash
+        self._interrupted = False
+
+    @property
+    def exit_code(self) -> int:
+        """How the command ends where nothing stopped it."""
+        if self._interrupted:
+            return ExitCode.INTERRUPTED
+        facts = summary(self.state) if self.state is not None else {}
+        incomplete = any(facts.get(name) for name in ("failed", "parked", "pending"))
+        return ExitCode.SOME_FAILED if incomplete or _not_found(facts, self._replacements) else ExitCode.DONE
+
+    def to_its_end(self) -> CommandError | None:
+        """Run, or go on; return what stopped it on the way, after which it can be resumed. Raise CommandError."""
+        try:
+            with progress() as watch:
+                asyncio.run(self._go(watch))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            self._interrupted = True
+            if self.state is None:
+                raise KeyboardInterrupt from None
+            click.echo(f"Stopped. To go on: dialfeed replay --resume {self.state.job.replay_id}", err=True)
+        except CommandError as error:
+            if self.state is None:
+                raise
+            return error
+        return None
+
+    async def _go(self, watch: Watch) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        try:
+            async with AsyncExitStack() as stack:
+                publisher = await stack.enter_async_context(KafkaPublisher(self._kafka))
+                registry = await stack.enter_async_context(RegistryTopic(self._kafka))
+                topic = await stack.enter_async_context(ReplaysTopic(self._kafka))
+                reader = await stack.enter_async_context(letter_reader(self._kafka))
+                self.state = await self._job(publisher, topic)
+                await Replay(
+                    self.state,
+                    reader=reader,
+                    publisher=publisher,
+                    topic=topic,
+                    registry=registry.state,
+                    replacements=self._replacements,
+                    patience=self._patience,
+                    status_topic=self._kafka.topic(TopicName.STATUS),
+                    watch=watch,
+                ).run()
+        except TryAgainError as error:
+            raise self._unreachable() from error
+
+    async def _job(self, publisher: KafkaPublisher, topic: ReplaysTopic) -> ReplayState:
+        """Return the replay that is asked for, written down, or the one to resume; raise WrongUseError."""
+        if self._asked is None:
+            return self._resumed(topic)
+        job = _job(self._asked)
+        await self._patience.published(publisher, [job_message(job)])
+        await topic.refresh()
+        return topic.board.replays[job.replay_id]
+
+    def _resumed(self, topic: ReplaysTopic) -> ReplayState:
+        state = topic.board.replays.get(self._resume or "")
+        if state is None:
+            raise WrongUseError("there is no replay with this id", "Copy it from what `dialfeed replay` said.")
+        if state.job.file_hash != self._file_hash:
+            raise WrongUseError(
+                "the replay was begun with another file, or with none",
+                "Name the very file with --from." if state.job.file_hash else "Leave out --from.",
+            )
+        return state
+
+    def _unreachable(self) -> CommandError:
+        error = kafka_unreachable(self._kafka)
+        if self.state is not None:
+            error.remedy += f" Then: dialfeed replay --resume {self.state.job.replay_id}"
+        return error
+
+
+def _facts(state: ReplayState, replacements: Mapping[Place, bytes] | None) -> dict[str, Any]:
+    facts = summary(state)
+    if missing := _not_found(facts, replacements):
+        facts["notFound"] = missing
+    return facts
+
+
+def _not_found(facts: Mapping[str, Any], replacements: Mapping[Place, bytes] | None) -> int:
+    """Return how many records of the file have no dead letter."""
+    found = facts.get("selected", 0) + facts.get("skippedBecause", {}).get("tooLarge", 0)
+    return max(0, len(replacements) - found) if replacements is not None else 0

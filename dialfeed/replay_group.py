@@ -1,0 +1,148 @@
+"""Replays that were asked for over HTTP, run by one API process at a time.
+
+That is the one which holds the only partition of `calls.replays` in the consumer group `replays`. Where it dies,
+another gets the partition, and goes on at each replay's last checkpoint. Two that run one for a moment do no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from dialfeed.replay_reading import letter_reader
+from dialfeed.replay_runner import Replay
+from dialfeed.replays_topic import ReplaysTopic
+from schemas.kafka_connection import KafkaConnection
+from schemas.messages import Publisher, WorldError
+from schemas.registry import Registry
+from schemas.replay_board import ReplayState
+from schemas.replay_jobs import BY_API
+from schemas.topics import TopicName
+
+log = structlog.get_logger(__name__)
+
+GROUP: Final = "replays"
+AT_A_TIME: Final = 4
+"""Replays that run side by side, so that a large one of one workspace does not hold up all others."""
+
+PAUSE_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 5.0
+
+
+class ReplayGroup:
+    """A member of the group. `run` it as a task until it is cancelled."""
+
+    def __init__(
+        self, connection: KafkaConnection, publisher: Publisher, topic: ReplaysTopic, registry: Registry
+    ) -> None:
+        self._connection = connection
+        self._publisher = publisher
+        self._topic = topic
+        self._registry = registry
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._leading = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run what is asked for while this process holds the partition; whatever goes wrong, begin again."""
+        try:
+            while True:
+                try:
+                    await self._member()
+                except KafkaError as error:
+                    log.warning("replays_interrupted", error=type(error).__name__)
+                except Exception as error:  # noqa: BLE001  the API goes on, and so do the replays after a pause
+                    log.error("replays_failed", error=type(error).__name__)  # noqa: TRY400  texts may hold content
+                await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            await self._stop_all()
+
+    async def _member(self) -> None:
+        consumer = AIOKafkaConsumer(**self._connection.group_options(GROUP), auto_offset_reset="latest")
+        consumer.subscribe([self._connection.topic(TopicName.REPLAYS)], listener=_Listener(self))
+        try:
+            await consumer.start()
+            while True:
+                await self._leading.wait()
+                await self._look()
+        finally:
+            self.revoked()
+            await self._stop_all()
+            await _stop(consumer)
+
+    async def _look(self) -> None:
+        """Start what waits, as far as there is room; return when something may have changed."""
+        self._running = {name: task for name, task in self._running.items() if not task.done()}
+        for state in self._waiting()[: AT_A_TIME - len(self._running)]:
+            name = state.job.replay_id
+            self._running[name] = asyncio.create_task(self._replay(state), name=f"replay {name}")
+        await asyncio.sleep(LOOK_SECONDS)
+
+    def _waiting(self) -> list[ReplayState]:
+        states = (state for state in self._topic.board.replays.values() if state.job.runner == BY_API)
+        found = [state for state in states if not state.ended and state.job.replay_id not in self._running]
+        return sorted(found, key=lambda state: (state.accepted_at, state.job.replay_id))
+
+    async def _replay(self, state: ReplayState) -> None:
+        """Run one replay; after an error of the world it is looked at again, from its last checkpoint."""
+        replay_id = state.job.replay_id
+        try:
+            async with letter_reader(self._connection) as reader:
+                await Replay(
+                    state,
+                    reader=reader,
+                    publisher=self._publisher,
+                    topic=self._topic,
+                    registry=self._registry,
+                    status_topic=self._connection.topic(TopicName.STATUS),
+                ).run()
+        except WorldError as error:
+            log.warning("replay_interrupted", replay_id=replay_id, reason=str(error))
+            await asyncio.sleep(PAUSE_SECONDS)
+        except Exception as error:  # noqa: BLE001  one replay's fault is not that of the others
+            log.error("replay_failed", replay_id=replay_id, error=type(error).__name__)  # noqa: TRY400  as above
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """Begin, if this process is the one."""
+        if partitions:
+            self._leading.set()
+            log.info("replays_assigned")
+
+    def revoked(self) -> None:
+        """Stop; another goes on."""
+        self._leading.clear()
+        for task in self._running.values():
+            task.cancel()
+
+    async def _stop_all(self) -> None:
+        running, self._running = self._running, {}
+        for task in running.values():
+            task.cancel()
+        await asyncio.gather(*running.values(), return_exceptions=True)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped here
+    def __init__(self, owner: ReplayGroup) -> None:
+        self._owner = owner
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002  # all are, in aiokafka
+        self._owner.revoked()
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        self._owner.assigned(list(assigned))
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Leave the group, if the brokers let us; without them it leaves by itself after the session's time."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            # aiokafka cancels its own fetches while it stops, and lets that show as if this task were cancelled.
+            await asyncio.gather(consumer.stop(), return_exceptions=True)
+    except TimeoutError:
+        log.warning("replays_stopped_without_leaving")

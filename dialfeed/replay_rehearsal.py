@@ -1,0 +1,186 @@
+"""A replay that sends nothing: what would become of the dead letters that are there now.
+
+Records are checked as `clean` would check them; what is stored is asked for their outcome where it can be reached.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, runtime_checkable
+
+import msgspec
+
+from dialfeed.replay_reading import LetterReader
+from dialfeed.replay_runner import newest_of, owner_of, topics_of
+from schemas.messages import TryAgainError
+from schemas.outcomes import Code, FieldError
+from schemas.records import Chunk, Replayed
+from schemas.registry import Registry
+from schemas.replay_changes import Changes, Place
+from schemas.replay_jobs import ReplayJob, filter_of
+from schemas.replay_selection import Newest, Selection
+from schemas.replay_slices import Slicer
+from schemas.topics import TopicName
+from sinks.rows import row_version
+from streams import pipeline
+from streams.campaigns import Campaign, Campaigns
+
+EXAMPLES: Final = 5
+"""Of each code."""
+
+_GATHERED_INDEX: Final = 2**24
+_MISSING: Final = FieldError(Code.BATCH_MISSING, "/batchId", "no batch is named")
+
+Group = tuple[list[int], Campaign | FieldError]
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Says what a replay of records would do, writing nothing; raises TryAgainError while that cannot be known."""
+
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+        """Return the outcome of each (E.164 number, version, accepted time in ms)."""
+        ...
+
+
+class Rehearsal:
+    """One dry run. `now` is the time that records would count from where they are to count as new, ms."""
+
+    def __init__(
+        self,
+        job: ReplayJob,
+        registry: Registry,
+        *,
+        judge: Judge | None = None,
+        limits: pipeline.Limits | None = None,
+        replacements: Mapping[Place, bytes] | None = None,
+        full_name: Mapping[TopicName, str] | None = None,
+    ) -> None:
+        self._job = job
+        self._registry = registry
+        self._campaigns = Campaigns(registry)
+        self._judge = judge
+        self._limits = limits or pipeline.Limits()
+        self._names = full_name or {}
+        self._now = time.time_ns() // 1_000_000
+        self._newest = Newest()
+        self._selection = Selection(
+            filter_of(job), self._newest, Changes.of(job, replacements), lambda one: owner_of(registry, one)
+        )
+        self._slicer = Slicer(job, counts_from=self._now)
+        self._outcomes: Counter[str] = Counter()
+        self._codes: Counter[str] = Counter()
+        self._examples: dict[str, list[dict[str, Any]]] = {}
+
+    async def run(self, reader: LetterReader) -> dict[str, Any]:
+        """Return what would become of the records; raise TryAgainError or MustStopError."""
+        source, other = topics_of(self._job)
+        starts, ends = await reader.bounds(source)
+        await newest_of(reader, source, ends, self._newest)
+        await newest_of(reader, other, (await reader.bounds(other))[1], self._newest)
+        async for read in reader.read(source, starts, ends):
+            for message in read.messages:
+                await self._take(message)
+            if read.position >= ends[read.partition]:
+                self._selection.next_partition()
+        for chunk in self._slicer.flush():
+            await self._check(chunk)
+        return self._facts()
+
+    async def _take(self, message: Any) -> None:
+        attempt = self._selection.take(message.value, message.headers)
+        if attempt is None:
+            return
+        if attempt.letter.source_topic == self._names.get(TopicName.STATUS, TopicName.STATUS):
+            self._outcomes["statuses"] += 1
+            return
+        for chunk in self._slicer.add(attempt):
+            await self._check(chunk)
+
+    async def _check(self, chunk: Chunk) -> None:
+        assert chunk.replay is not None
+        history = chunk.replay.records
+        for places, campaign in groups_of(chunk, self._campaigns, self._registry):
+            part = msgspec.structs.replace(
+                chunk, records=[chunk.records[place] for place in places], total=len(places), replay=None
+            )
+            cleaned = pipeline.clean(part, campaign, self._limits, self._now)
+            for letter in cleaned.dead_letters:
+                self._failed(history[places[letter.record_index]], letter.errors)
+            log = cleaned.phone_log
+            rows = [history[places[index]] for index in log.record_index]
+            await self._passed(chunk.batch_id or "", list(zip(log.phone_number, rows, strict=True)))
+
+    def _failed(self, record: Replayed, errors: Sequence[FieldError]) -> None:
+        code = str(errors[0].code)
+        self._outcomes["parked" if record.attempt + 1 > self._job.max_attempts else "failed"] += 1
+        self._codes[code] += 1
+        examples = self._examples.setdefault(code, [])
+        if len(examples) < EXAMPLES:
+            place = {"submissionId": record.submission_id, "recordIndex": record.record_index}
+            examples.append({**place, "path": errors[0].path, "message": errors[0].message})
+
+    async def _passed(self, batch_id: str, rows: Sequence[tuple[str, Replayed]]) -> None:
+        """Count records that pass: by what is stored where that is known, else as what would be replayed."""
+        if rows and self._judge is not None:
+            asked = [(number, self._version(record), self._time(record)) for number, record in rows]
+            try:
+                self._outcomes.update(await self._judge.replay_outcomes(batch_id, asked))
+            except TryAgainError:
+                self._judge = None
+            else:
+                return
+        self._outcomes["passed"] += len(rows)
+
+    def _time(self, record: Replayed) -> int:
+        return self._now if self._job.as_new else record.accepted_at
+
+    def _version(self, record: Replayed) -> int:
+        bare = record.source_topic == self._names.get(TopicName.RECORDS, TopicName.RECORDS)
+        index = record.source_offset % _GATHERED_INDEX if bare else record.record_index
+        return row_version(self._time(record), index)
+
+    def _facts(self) -> dict[str, Any]:
+        counts, done = self._selection.counts, self._outcomes
+        went = done["added"] + done["updated"] + done["passed"]
+        return {
+            "dryRun": True,
+            "selected": counts["selected"],
+            "replayed": went,
+            **{name: done[name] for name in ("added", "updated", "superseded", "failed", "parked", "statuses")},
+            "notAsked": done["passed"],
+            "skipped": sum(counts.values()) - counts["selected"],
+            "failedByCode": dict(self._codes.most_common()),
+            "examples": self._examples,
+        }
+
+
+def groups_of(chunk: Chunk, campaigns: Campaigns, registry: Registry) -> list[Group]:
+    """Return a slice's records by the version of the schema they are checked against."""
+    replay = chunk.replay
+    assert replay is not None
+    if not chunk.batch_id:
+        return [(list(range(len(chunk.records))), _MISSING)]
+    groups: dict[int, Group] = {}
+    for place, record in enumerate(replay.records):
+        time_ms = record.accepted_at if replay.counts_from is None else replay.counts_from
+        found = _campaign(chunk.batch_id, time_ms, replay.agent_version, campaigns, registry)
+        version = 0 if isinstance(found, FieldError) else found.schema_version
+        groups.setdefault(version, ([], found))[0].append(place)
+    return list(groups.values())
+
+
+def _campaign(
+    batch_id: str, time_ms: int, version: int | None, campaigns: Campaigns, registry: Registry
+) -> Campaign | FieldError:
+    """Return the campaign at a time; at that of the version where one is named."""
+    found = campaigns.find(batch_id, time_ms)
+    if version is None or isinstance(found, FieldError):
+        return found
+    versions = registry.agents[found.agent_id].versions
+    at = next((each.created_at for each in versions if each.version == version), None)
+    if at is None:
+        return FieldError(Code.SCHEMA_UNUSABLE, "", f"the batch's agent has no schema version {version}")
+    return campaigns.find(batch_id, at)

@@ -1,0 +1,285 @@
+"""Runs one replay: reads dead letters, publishes slices, writes down how far it is, and waits for the receipts.
+
+May be stopped anywhere and run again: it goes on at its last checkpoint, where no slice is half full. What is published
+a second time has the same numbers, and every record's outcome is remembered by the replay's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from dialfeed.exits import CommandError, ExitCode
+from dialfeed.replay_reading import LetterReader, Read
+from dialfeed.replays_topic import ReplaysTopic
+from schemas.dead_letters import DeadLetter
+from schemas.messages import Message, Publisher, TryAgainError
+from schemas.records import Chunk
+from schemas.registry import Registry
+from schemas.replay_board import ReplayState, forgotten, progress_message
+from schemas.replay_changes import Attempt, Changes, Place
+from schemas.replay_jobs import DONE, RUNNING, ReplayJob, ReplayProgress, filter_of
+from schemas.replay_selection import Newest, Selection
+from schemas.replay_slices import Slicer, slice_message, status_message
+from schemas.topics import TopicName
+
+log = structlog.get_logger(__name__)
+
+CHECKPOINT_MESSAGES: Final = 20_000
+"""Read between two checkpoints; a slice never holds letters from both sides of one."""
+
+MOST_UNANSWERED: Final = 100
+"""Slices on their way at most, so that what is sent now does not have to wait behind a million old records."""
+
+STATUSES_AT_ONCE: Final = 500
+PAUSE_SECONDS: Final = 1.0
+MOST_FORGOTTEN: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How far a replay is: messages read, of how many; records sent, of those waited for; outcomes so far, by name."""
+
+    read: int
+    to_read: int
+    pending: int
+    outcomes: dict[str, int]
+
+
+Watch = Callable[[Sight], None]
+
+
+class NothingMovesError(CommandError):
+    exit_code = ExitCode.SOME_FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long nothing may move, in seconds, before the replay stops; None: it waits."""
+
+    seconds: float | None = None
+
+    async def published(self, publisher: Publisher, messages: Sequence[Message]) -> None:
+        """Publish until Kafka has it; raise TryAgainError when patience ends, MustStopError."""
+        deadline = None if self.seconds is None else time.monotonic() + self.seconds
+        while True:
+            try:
+                await publisher.publish(messages)
+            except TryAgainError as error:
+                if deadline is not None and time.monotonic() + PAUSE_SECONDS > deadline:
+                    raise
+                log.warning("published_again_later", reason=str(error), seconds=PAUSE_SECONDS)
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+
+
+def owner_of(registry: Registry, letter: DeadLetter) -> str:
+    """Return the workspace of a letter that does not say it: that of its batch, "" where that is not known."""
+    batch = registry.batches.get(letter.batch_id or "")
+    return batch.workspace_id if batch is not None else ""
+
+
+class Replay:
+    """One replay while it runs. `state` is kept up by the topic of replays."""
+
+    def __init__(
+        self,
+        state: ReplayState,
+        *,
+        reader: LetterReader,
+        publisher: Publisher,
+        topic: ReplaysTopic,
+        registry: Registry,
+        replacements: Mapping[Place, bytes] | None = None,
+        patience: Patience | None = None,
+        status_topic: str = TopicName.STATUS,
+        watch: Watch = lambda _: None,
+    ) -> None:
+        self._state = state
+        self._job: ReplayJob = state.job
+        self._reader = reader
+        self._publisher = publisher
+        self._topic = topic
+        self._patience = patience or Patience()
+        self._status_topic = status_topic
+        self._watch = watch
+        self._source, self._other = topics_of(self._job)
+        self._newest = Newest()
+        self._selection = Selection(
+            filter_of(self._job), self._newest, Changes.of(self._job, replacements), lambda one: owner_of(registry, one)
+        )
+        self._slicer = Slicer(self._job, counts_from=state.accepted_at)
+        self._statuses: list[Message] = []
+        self._counts: Counter[str] = Counter()
+        self._pace_at = 0.0
+        self._read = self._sent = 0
+
+    async def run(self) -> None:
+        """Run to the end, or on to it. Raise TryAgainError, MustStopError or NothingMovesError."""
+        if self._state.ended:
+            return
+        progress = self._state.progress or await self._begun()
+        self._slicer.part = progress.parts
+        self._read, self._sent = progress.read, progress.selected - progress.statuses
+        for topic, ends in ((self._source, progress.ends), (self._other, progress.other_ends)):
+            await newest_of(self._reader, topic, ends, self._newest)
+        progress = await self._publish_all(progress)
+        await self._answered(progress.parts, allowed=0)
+        await self._finish(progress)
+
+    async def _begun(self) -> ReplayProgress:
+        starts, ends = await self._reader.bounds(self._source)
+        _, other_ends = await self._reader.bounds(self._other)
+        progress = ReplayProgress(
+            replay_id=self._job.replay_id,
+            state=RUNNING,
+            updated_at=_now(),
+            starts=starts,
+            positions=starts,
+            ends=ends,
+            other_ends=other_ends,
+            parts=0,
+        )
+        await self._write(progress)
+        log.info("replay_begun", replay_id=self._job.replay_id, messages=progress.to_read)
+        return progress
+
+    async def _publish_all(self, progress: ReplayProgress) -> ReplayProgress:
+        read_since = 0
+        async for read in self._reader.read(self._source, progress.positions, progress.ends):
+            await self._take(read)
+            read_since += len(read.messages)
+            self._read += len(read.messages)
+            ended = read.position >= progress.ends[read.partition]
+            if read_since >= CHECKPOINT_MESSAGES or (ended and read_since):
+                progress, read_since = await self._checkpoint(progress, read), 0
+            if ended:
+                self._selection.next_partition()
+        return progress
+
+    async def _take(self, read: Read) -> None:
+        for message in read.messages:
+            attempt = self._selection.take(message.value, message.headers)
+            if attempt is None:
+                continue
+            if attempt.letter.source_topic == self._status_topic:
+                await self._status(attempt)
+            else:
+                for chunk in self._slicer.add(attempt):
+                    await self._send(chunk)
+
+    async def _status(self, attempt: Attempt) -> None:
+        self._counts["statuses"] += 1
+        self._statuses.append(status_message(attempt, self._job))
+        if len(self._statuses) >= STATUSES_AT_ONCE:
+            await self._send_statuses()
+
+    async def _send_statuses(self) -> None:
+        messages, self._statuses = self._statuses, []
+        if messages:
+            await self._patience.published(self._publisher, messages)
+            await self._pace(len(messages))
+
+    async def _send(self, chunk: Chunk) -> None:
+        await self._patience.published(self._publisher, [slice_message(chunk)])
+        self._sent += len(chunk.records)
+        await self._pace(len(chunk.records))
+        await self._answered(self._slicer.part, allowed=MOST_UNANSWERED)
+        self._show()
+
+    async def _pace(self, records: int) -> None:
+        """Wait so long that no more records a second go out than the job allows."""
+        if self._job.rate is not None:
+            self._pace_at = max(self._pace_at, time.monotonic()) + records / self._job.rate
+            await asyncio.sleep(self._pace_at - time.monotonic())
+
+    async def _checkpoint(self, progress: ReplayProgress, read: Read) -> ReplayProgress:
+        """Publish what is gathered, and only then write down the place after it."""
+        for chunk in self._slicer.flush():
+            await self._send(chunk)
+        await self._send_statuses()
+        positions = list(progress.positions)
+        positions[read.partition] = read.position
+        counts, self._counts = self._counts + self._selection.counts, Counter()
+        self._selection.counts.clear()
+        written = msgspec.structs.replace(
+            progress,
+            updated_at=_now(),
+            positions=positions,
+            parts=self._slicer.part,
+            **{name: getattr(progress, name) + count for name, count in counts.items()},
+        )
+        await self._write(written)
+        return written
+
+    async def _answered(self, parts: int, *, allowed: int) -> None:
+        """Return when all but so many of the slices have their receipts; raise NothingMovesError."""
+        before = -1
+        while (done := self._state.answered(parts)) < parts - allowed:
+            if done == before:
+                raise NothingMovesError(
+                    f"{parts - done} slices have no receipt, and none has come for {self._patience.seconds:.0f} s",
+                    "Do workers and sink run (`dialfeed doctor`)? Nothing is lost: "
+                    f"`dialfeed replay --resume {self._job.replay_id}` goes on.",
+                )
+            before = done
+            self._show()
+            await self._moved(parts, done)
+
+    async def _moved(self, parts: int, done: int) -> None:
+        try:
+            async with asyncio.timeout(self._patience.seconds), self._topic.changed:
+                await self._topic.changed.wait_for(lambda: self._state.answered(parts) > done)
+        except TimeoutError:
+            return
+
+    async def _finish(self, progress: ReplayProgress) -> None:
+        ended = msgspec.structs.replace(
+            progress, state=DONE, positions=progress.ends, updated_at=_now(), **self._state.outcomes()
+        )
+        await self._write(ended)
+        for first in range(0, progress.parts, MOST_FORGOTTEN):
+            messages = forgotten(self._job.replay_id, first, min(first + MOST_FORGOTTEN, progress.parts))
+            await self._patience.published(self._publisher, messages)
+        log.info("replay_done", replay_id=self._job.replay_id, parts=progress.parts)
+
+    async def _write(self, progress: ReplayProgress) -> None:
+        await self._patience.published(self._publisher, [progress_message(progress)])
+        self._state.progress = progress
+        self._show()
+
+    def _show(self) -> None:
+        outcomes, progress = self._state.outcomes(), self._state.progress
+        to_read = progress.to_read if progress is not None else 0
+        self._watch(Sight(self._read, to_read, self._sent - sum(outcomes.values()), outcomes))
+
+
+def topics_of(job: ReplayJob) -> tuple[TopicName, TopicName]:
+    """Return the topic a job reads, and the other one where its records may have failed again since."""
+    both = (TopicName.DEAD_LETTER, TopicName.PARKING)
+    return (both[1], both[0]) if job.parked else both
+
+
+async def newest_of(reader: LetterReader, topic: TopicName, ends: Sequence[int], newest: Newest) -> None:
+    """Read a topic up to its ends for how often each record has failed."""
+    starts, _ = await reader.bounds(topic)
+    async for read in reader.read(topic, [min(pair) for pair in zip(starts, ends, strict=False)], ends):
+        for message in read.messages:
+            newest.take(_headers(message))
+
+
+def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:
+    headers: Sequence[tuple[str, bytes | None]] = message.headers
+    return headers
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

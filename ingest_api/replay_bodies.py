@@ -1,0 +1,114 @@
+"""The body of POST /api/call/replays, checked as a whole: every wrong field is named. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ingest_api.batches import MOST_ERRORS, field_error
+from ingest_api.envelope import RefusedError, RequestError
+from schemas.dead_letter_query import moment
+from schemas.outcomes import Code, FailureClass
+from schemas.replay_jobs import BY_API, DEFAULT_MAX_ATTEMPTS, ReplayJob, ReplayMove, ReplayValue
+
+MOST_CHARACTERS: Final = 256
+MOST_ATTEMPTS: Final = 1_000
+MOST_RATE: Final = 1_000_000
+MOST_CHANGES: Final = 100
+
+Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+MOMENT: Final = {
+    "pattern": "^[0-9]{1,9}[smhdw]$|^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}",
+}
+Moment = Annotated[str, Field(max_length=40, json_schema_extra=MOMENT)]
+Changes = Annotated[dict[Text, Text], Field(max_length=MOST_CHANGES)]
+Values = Annotated[dict[Text, Any], Field(max_length=MOST_CHANGES)]
+
+
+class NewReplay(BaseModel):
+    """Which dead letters are tried again, and how. Unknown keys are refused: a filter misspelt would be none."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
+
+    batch: Text | None = Field(default=None, description="only records of this batch")
+    submission: Text | None = Field(default=None, description="only records of this submission")
+    code: Annotated[Code, Field(strict=False)] | None = Field(default=None, description="only with this code")
+    failure_class: Annotated[FailureClass, Field(strict=False)] | None = Field(
+        default=None, alias="class", description="only with a code of this class"
+    )
+    stage: Text | None = Field(default=None, description="only those that failed in this stage")
+    path: Text | None = Field(default=None, description="only with the first error at this JSON pointer")
+    since: Moment | None = Field(
+        default=None, description="only those that failed at this time or after; or 2h for ago"
+    )
+    until: Moment | None = Field(default=None, description="only those that failed before")
+    attempt: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)] | None = None
+    parked: bool = Field(default=False, description="what has failed too often, instead of what has not")
+    maxAttempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)] = DEFAULT_MAX_ATTEMPTS  # noqa: N815  as others of the API
+    rate: Annotated[int, Field(ge=1, le=MOST_RATE)] | None = Field(default=None, description="records a second at most")
+    asNew: bool = Field(  # noqa: N815
+        default=False, description="records count from now: over what was stored since, and as new calls"
+    )
+    agentVersion: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(  # noqa: N815
+        default=None, description="version of the agent's schema; left out: the one current when a record was accepted"
+    )
+    dryRun: bool = Field(default=False, description="send nothing: say what would become of the records")  # noqa: N815
+    map: Changes = Field(default_factory=dict, description="fields to rename, old name to new")
+    set: Values = Field(default_factory=dict, description="fields to set")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedReplay:
+    """The job that a body asks for, and whether it is to be tried only."""
+
+    job: ReplayJob
+    dry_run: bool
+
+
+def asked_of(fields: dict[str, Any], replay_id: str, workspace_id: str, now_ms: int) -> AskedReplay:
+    """Return what a body asks for; raise RefusedError with everything that is wrong with it."""
+    try:
+        asked = NewReplay.model_validate({name: value for name, value in fields.items() if value is not None})
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RefusedError(*(field_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS])) from None
+    return AskedReplay(_job_of(asked, replay_id, workspace_id, now_ms), asked.dryRun)
+
+
+def _job_of(asked: NewReplay, replay_id: str, workspace_id: str, now_ms: int) -> ReplayJob:
+    times = {name: _time(name, getattr(asked, name), now_ms) for name in ("since", "until")}
+    errors = [time for time in times.values() if isinstance(time, RequestError)]
+    if errors:
+        raise RefusedError(*errors)
+    return ReplayJob(
+        replay_id=replay_id,
+        workspace_id=workspace_id,
+        runner=BY_API,
+        requested_at=now_ms,
+        batch=asked.batch,
+        submission=asked.submission,
+        code=asked.code and str(asked.code),
+        failure_class=asked.failure_class and str(asked.failure_class),
+        stage=asked.stage,
+        path=asked.path,
+        since=times["since"] if isinstance(times["since"], int) else None,
+        until=times["until"] if isinstance(times["until"], int) else None,
+        attempt=asked.attempt,
+        parked=asked.parked,
+        max_attempts=asked.maxAttempts,
+        rate=asked.rate,
+        as_new=asked.asNew,
+        agent_version=asked.agentVersion,
+        moves=[ReplayMove(old=old, new=new) for old, new in asked.map.items()],
+        values=[ReplayValue(name=name, value=msgspec.json.encode(value)) for name, value in asked.set.items()],
+    )
+
+
+def _time(name: str, text: str | None, now_ms: int) -> int | RequestError | None:
+    try:
+        return moment(text, now_ms) if text is not None else None
+    except ValueError as error:
+        return field_error((name,), str(error))

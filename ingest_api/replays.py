@@ -1,0 +1,92 @@
+"""Replays over HTTP: asked for here, run by the API process that holds their topic, shown by all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+from starlette.requests import Request
+
+from ingest_api.batches import read_object
+from ingest_api.edge import Edge
+from ingest_api.envelope import Answer, refused, success
+from ingest_api.paging import page_of
+from ingest_api.publish import published
+from ingest_api.replay_bodies import asked_of
+from schemas.identity import keyed_submission_id, new_submission_id
+from schemas.messages import TryAgainError
+from schemas.outcomes import HttpCode
+from schemas.replay_board import ReplayState, job_message, shown
+from schemas.replay_jobs import ReplayJob
+
+log = structlog.get_logger(__name__)
+
+PATH: Final = "/api/call/replays"
+
+
+async def ask_for_replay(edge: Edge, workspace_id: str | None, body: bytes, key: str | None) -> Answer:
+    """Return the answer to a body: 202 once Kafka holds the job, 200 for a dry run.
+
+    `workspace_id` None: of all workspaces. With an Idempotency-Key asking again is asking once.
+    """
+    owner = workspace_id or ""
+    replay_id = keyed_submission_id(owner, f"replay {key}") if key is not None else new_submission_id()
+    asked = asked_of(read_object(body), replay_id, owner, edge.now_ms())
+    if asked.dry_run:
+        return success("Replay tried", await _rehearsed(edge, asked.job))
+    await _catch_up(edge)
+    if replay_id not in edge.replays.board.replays:
+        await edge.bus.require()
+        if not await published(edge.bus.begin([job_message(asked.job)]), edge.settings.wait_seconds):
+            raise refused(
+                HttpCode.INTERNAL, "Kafka failed in the middle: look at the list of replays before asking again"
+            )
+        log.info("replay_asked_for", replay_id=replay_id, workspace_id=owner)
+    return success("Replay accepted", {"replayId": replay_id}, 202, {"Location": f"{PATH}/{replay_id}"})
+
+
+async def read_replay(edge: Edge, request: Request) -> Answer:
+    """Answer with one replay of the key's workspace; an admin key sees all."""
+    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    state = edge.replays.board.replays.get(request.path_params["id"])
+    if state is None:
+        await _catch_up(edge)
+        state = edge.replays.board.replays.get(request.path_params["id"])
+    if state is None or not _visible(state, workspace_id):
+        raise refused(HttpCode.NOT_FOUND, "there is no replay with this id")
+    return success("Replay", shown(state))
+
+
+async def list_replays(edge: Edge, request: Request) -> Answer:
+    """Answer with a page of the replays of the key's workspace, newest first; an admin key sees all."""
+    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    page, limit = page_of(request.query_params)
+    await _catch_up(edge)
+    found = [state for state in edge.replays.board.replays.values() if _visible(state, workspace_id)]
+    found.sort(key=lambda state: (-state.accepted_at, state.job.replay_id))
+    listed: list[dict[str, Any]] = [shown(state) for state in found[(page - 1) * limit : page * limit]]
+    return success("Replays", {"replays": listed, "page": page, "limit": limit, "total": len(found)})
+
+
+async def _rehearsed(edge: Edge, job: ReplayJob) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(edge.settings.rehearse_seconds):
+            return await edge.rehearse(job)
+    except TryAgainError as error:
+        raise refused(HttpCode.BUS_UNAVAILABLE, headers=edge.retry_later) from error
+    except TimeoutError:
+        sentence = "there are too many dead letters to be tried within the time: narrow the filter, or use the command"
+        raise refused(HttpCode.OVERLOADED, sentence, headers=edge.retry_later) from None
+
+
+def _visible(state: ReplayState, workspace_id: str | None) -> bool:
+    return workspace_id is None or state.job.workspace_id == workspace_id
+
+
+async def _catch_up(edge: Edge) -> None:
+    """Read the replays to their end; refuse (503) if that cannot be done now."""
+    try:
+        await edge.replays.refresh()
+    except TryAgainError as error:
+        raise refused(HttpCode.BUS_UNAVAILABLE, headers=edge.retry_later) from error

@@ -1,0 +1,98 @@
+"""What a replay changes in a record before it is tried again. Pure.
+
+Members that are not named keep their very bytes. What is written down of a change are names of fields, never values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from schemas.dead_letters import DeadLetter
+from schemas.replay_jobs import ReplayJob, ReplayMove, ReplayValue
+
+MOST_DESCRIPTION: Final = 512
+"""Characters kept of what was changed, over all replays of a record: the newest."""
+
+REPLACED: Final = "replaced from a file"
+
+Place = tuple[str, int]
+"""A record: (submission id, index in it)."""
+
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A dead letter with the bytes that are tried now, and what was changed in them since they were first sent."""
+
+    letter: DeadLetter
+    record: bytes
+    changes: str
+
+    @property
+    def sent(self) -> bytes | None:
+        """The bytes first sent where others are tried, else None."""
+        return self.letter.record if self.record != self.letter.record else None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Records that stand in place of what failed, by their place; then fields that are renamed; then fields set."""
+
+    moves: tuple[ReplayMove, ...] = ()
+    values: tuple[ReplayValue, ...] = ()
+    replacements: Mapping[Place, bytes] | None = None
+
+    @classmethod
+    def of(cls, job: ReplayJob, replacements: Mapping[Place, bytes] | None = None) -> Changes:
+        """Return the changes that a job asks for."""
+        return cls(tuple(job.moves), tuple(job.values), replacements)
+
+    def apply(self, letter: DeadLetter) -> Attempt | None:
+        """Return what is to be tried of a letter, beginning from what was tried last; None if there are no bytes."""
+        record = letter.record if letter.tried is None else letter.tried
+        done: list[str] = []
+        replacement = (self.replacements or {}).get((letter.submission_id, letter.record_index))
+        if replacement is not None and replacement != record:
+            record, done = replacement, [REPLACED]
+        if not record:
+            return None
+        changed, names = self._fields(record)
+        return Attempt(letter, changed, _described(letter.changes, [*done, *names]))
+
+    def _fields(self, record: bytes) -> tuple[bytes, list[str]]:
+        """Return a record with its fields changed; what is no object stays as it is."""
+        if not self.moves and not self.values:
+            return record, []
+        try:
+            members = _members(record)
+        except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+            return record, []
+        done = [f"map {move.old}={move.new}" for move in self.moves if _moved(members, move)]
+        done += [f"set {value.name}" for value in self.values if _set(members, value)]
+        return (msgspec.json.encode(members), done) if done else (record, [])
+
+
+def _moved(members: dict[str, msgspec.Raw], move: ReplayMove) -> bool:
+    """Rename a field as `mv` does: what was there under the new name is gone. Return whether there was one."""
+    if move.old not in members or move.old == move.new:
+        return False
+    members[move.new] = members.pop(move.old)
+    return True
+
+
+def _set(members: dict[str, msgspec.Raw], value: ReplayValue) -> bool:
+    """Set a field; return whether that changed it."""
+    if bytes(members.get(value.name, b"")) == value.value:
+        return False
+    members[value.name] = msgspec.Raw(value.value)
+    return True
+
+
+def _described(before: str, done: list[str]) -> str:
+    steps = [step for step in before.split("; ") if step] + done
+    return "; ".join(dict.fromkeys(steps))[-MOST_DESCRIPTION:]

@@ -1,0 +1,100 @@
+"""Which dead letters of a topic a replay takes: each record once, by its newest attempt. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from schemas.dead_letter_query import DeadLetterFilter
+from schemas.dead_letters import DeadLetter, from_message
+from schemas.messages import int_header, text_header
+from schemas.replay_changes import Attempt, Changes
+from schemas.topics import MAX_MESSAGE_BYTES
+
+MOST_BYTES: Final = MAX_MESSAGE_BYTES - 64 * 1024
+"""Of a record with the bytes first sent: no message of ours holds more."""
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+class Newest:
+    """How often each record has failed: of those only that failed more than once, which are few."""
+
+    def __init__(self) -> None:
+        self._attempts: dict[bytes, int] = {}
+
+    def take(self, headers: Headers) -> None:
+        """Take the headers of a message of `calls.dead-letter` or `calls.parking`."""
+        attempt = int_header(headers, "dlq.attempt")
+        if attempt is None or attempt < 2:  # noqa: PLR2004  the first is newest unless a second is known
+            return
+        submission_id, index = text_header(headers, "submission-id"), int_header(headers, "record-index")
+        if submission_id is not None and index is not None:
+            identity = _identity(submission_id, index)
+            self._attempts[identity] = max(attempt, self._attempts.get(identity, 0))
+
+    def is_newest(self, letter: DeadLetter) -> bool:
+        """Return whether no later attempt at the letter's record has failed."""
+        return self._attempts.get(_identity(letter.submission_id, letter.record_index), 0) <= letter.attempt
+
+
+class Selection:
+    """Takes the messages of a topic, partition by partition, and returns what is to be tried.
+
+    `owner` names the workspace of a letter that does not say it. `counts` are by the names of `ReplayProgress`.
+    """
+
+    def __init__(
+        self, wanted: DeadLetterFilter, newest: Newest, changes: Changes, owner: Callable[[DeadLetter], str]
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._wanted = wanted
+        self._newest = newest
+        self._changes = changes
+        self._owner = owner
+        self._seen: set[bytes] = set()
+
+    def next_partition(self) -> None:
+        """Forget what came twice: all letters of a record's attempt are in one partition."""
+        self._seen.clear()
+
+    def take(self, value: bytes | None, headers: Headers) -> Attempt | None:
+        """Return what is to be tried of a message, or None if it is not meant or cannot be tried, which is counted."""
+        letter = from_message(value, headers)
+        if letter is None:
+            self.counts["foreign"] += 1
+            return None
+        if not letter.workspace_id:
+            letter = replace(letter, workspace_id=self._owner(letter))
+        if not self._wanted.matches(letter) or not self._in_file(letter):
+            return None
+        attempt, reason = self._attempt(letter)
+        self.counts[reason] += 1
+        return attempt
+
+    def _attempt(self, letter: DeadLetter) -> tuple[Attempt | None, str]:
+        """Return what is to be tried of a letter that is meant, and the count it belongs to."""
+        if not self._newest.is_newest(letter):
+            return None, "older"
+        identity = _identity(letter.submission_id, letter.record_index)
+        if identity in self._seen:
+            return None, "repeated"
+        self._seen.add(identity)
+        attempt = self._changes.apply(letter)
+        if attempt is None:
+            return None, "empty"
+        if len(attempt.record) + len(attempt.sent or b"") > MOST_BYTES:
+            return None, "too_large"
+        return attempt, "selected"
+
+    def _in_file(self, letter: DeadLetter) -> bool:
+        files: Mapping[Any, bytes] | None = self._changes.replacements
+        return files is None or (letter.submission_id, letter.record_index) in files
+
+
+def _identity(submission_id: str, record_index: int) -> bytes:
+    """Return what stands for a record where millions are remembered."""
+    return hashlib.blake2b(b"%d/%s" % (record_index, submission_id.encode()), digest_size=16).digest()

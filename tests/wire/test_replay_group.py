@@ -1,0 +1,109 @@
+"""Replays that were asked for over HTTP, run by the API process that holds their topic, on a real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from dialfeed import replay_group
+from dialfeed.kafka_publisher import KafkaPublisher
+from dialfeed.registry_topic import write
+from dialfeed.replay_group import ReplayGroup
+from dialfeed.replays_topic import ReplaysTopic
+from schemas.codecs import decode
+from schemas.dead_letters import to_message
+from schemas.records import Batch, Chunk
+from schemas.replay_board import job_message, summary
+from schemas.topics import TopicName
+from tests.support.bus import Bus, bus_of_its_own, eventually
+from tests.unit.schemas.test_replays import job, letter
+from tests.wire.test_cli_replay import outcome_of, places, receipt
+
+
+@pytest.fixture
+async def bus(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bus]:
+    monkeypatch.setattr(replay_group, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(replay_group, "LOOK_SECONDS", 0.05)
+    async with bus_of_its_own(kafka_bootstrap) as bus:
+        yield bus
+
+
+@asynccontextmanager
+async def member(bus: Bus) -> AsyncIterator[ReplaysTopic]:
+    """Run one API process's part in the group."""
+    async with AsyncExitStack() as stack:
+        publisher = await stack.enter_async_context(KafkaPublisher(bus.connection))
+        topic = await stack.enter_async_context(ReplaysTopic(bus.connection))
+        task = asyncio.create_task(ReplayGroup(bus.connection, publisher, topic, bus.registry.state).run())
+        try:
+            yield topic
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def put(bus: Bus, *batch_ids: str) -> None:
+    letters = [letter(n, batch_id=batch_id, workspace_id="") for n, batch_id in enumerate(batch_ids)]
+    await bus.publisher.publish([to_message(one) for one in letters])
+
+
+async def answer(bus: Bus, records: int) -> list[Chunk]:
+    """Answer slices as workers and sink do, once there are so many records; return the slices."""
+
+    def enough(found: list[Any]) -> bool:
+        return len(set(places([decode(one.value, Chunk) for one in found]))) >= records
+
+    chunks = [decode(one.value, Chunk) for one in await bus.read(TopicName.CHUNKS, enough)]
+    await bus.publisher.publish([receipt(chunk, outcome_of) for chunk in chunks])
+    return chunks
+
+
+async def test_a_job_is_run_for_its_workspace_only(bus: Bus) -> None:
+    await write(bus.publisher, Batch(batch_id="b2", workspace_id="other", name="b2", phone_ids=[], created_at=1))
+    await bus.registry.refresh()
+    await put(bus, "b", "b2", "b", "nobody's")
+    async with member(bus) as topic:
+        await bus.publisher.publish([job_message(job(workspace_id="w", runner="api"))])
+        chunks = await answer(bus, 2)
+        await eventually(lambda: "r" in topic.board.replays and topic.board.replays["r"].ended)
+        facts = summary(topic.board.replays["r"])
+    assert places(chunks) == [("s", 0), ("s", 2)]
+    assert (facts["state"], facts["selected"], facts["replayed"]) == ("done", 2, 2)
+
+
+async def test_another_process_goes_on_where_one_ends(bus: Bus) -> None:
+    await put(bus, *["b"] * 3)
+    await bus.publisher.publish([job_message(job(runner="api", rate=1))])
+    async with member(bus):
+        before = await answer_nothing(bus, 1)
+    async with member(bus) as topic:
+        await answer(bus, 3)
+        await eventually(lambda: topic.board.replays["r"].ended)
+        facts = summary(topic.board.replays["r"])
+    assert before
+    assert (facts["selected"], facts["replayed"], facts["pending"]) == (3, 3, 0)
+
+
+async def answer_nothing(bus: Bus, slices: int) -> list[Any]:
+    return await bus.read(TopicName.CHUNKS, lambda found: len(found) >= slices)
+
+
+async def test_of_two_processes_one_runs_it_and_both_show_it(bus: Bus) -> None:
+    await put(bus, "b")
+    async with member(bus) as one, member(bus) as other:
+        await bus.publisher.publish([job_message(job(runner="api"))])
+        await answer(bus, 1)
+        await eventually(lambda: all("r" in t.board.replays and t.board.replays["r"].ended for t in (one, other)))
+    assert len(await bus.read(TopicName.CHUNKS, bool)) == 1
+
+
+async def test_a_commands_replay_is_left_to_the_command(bus: Bus) -> None:
+    await put(bus, "b")
+    async with member(bus) as topic:
+        await bus.publisher.publish([job_message(job()), job_message(job(replay_id="r2", runner="api", batch="none"))])
+        await eventually(lambda: "r2" in topic.board.replays and topic.board.replays["r2"].ended)
+    assert topic.board.replays["r"].progress is None
