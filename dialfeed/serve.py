@@ -22,6 +22,7 @@ from dialfeed.settings import Settings
 from dialfeed.topics_admin import require_topics
 from dialfeed.worker import in_order
 from dialfeed.worker_group import WorkerGroup
+from dialfeed.worker_waits import WorkerWaits
 from ingest_api.app import create_app
 from ingest_api.edge import Check
 from ingest_api.receipts import ReceiptConsumer
@@ -81,6 +82,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         publisher = await stack.enter_async_context(KafkaPublisher(kafka))
         registry = await stack.enter_async_context(RegistryTopic(kafka))
         workers = await stack.enter_async_context(WorkerGroup(kafka))
+        waits = await stack.enter_async_context(WorkerWaits(kafka))
         receipts = ReceiptConsumer(kafka)
         await stack.enter_async_context(_following(receipts))
         await ensure_admin_key(registry, publisher)
@@ -96,7 +98,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
             known_timezone=RULES.known_timezone,
             normalise=RULES.normalise,
             check_rows=row_check(registry.state, settings.max_record_bytes),
-            checks=_checks(publisher, registry, workers, clickhouse),
+            checks=_checks(publisher, registry, workers, clickhouse) | {"breaker": waits.check},
         )
         garbage.settle()
         ended = asyncio.Event()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from schemas.agent_schemas import Validator, compile_validator, parse_schema
+from pydantic_core import SchemaError
+
+from schemas.agent_schemas import SchemaRefused, Validator, compile_validator, parse_schema
 from schemas.outcomes import Code, FieldError
 from schemas.records import Agent, AgentVersion, Batch, Chunk
 from schemas.registry import Registry
@@ -37,7 +39,7 @@ class Campaigns:
     def find(self, batch_id: str, accepted_at: int) -> Campaign | FieldError:
         """Return the campaign as it was for a record accepted at that time (ms since the epoch), or why there is none.
 
-        Raise SchemaRefused if the agent's schema, which was checked when it was written, cannot be compiled.
+        The agent's schema was checked when it was written: that it cannot be compiled now is a fault of ours.
         """
         batch = self.registry.batches.get(batch_id)
         if batch is None:
@@ -50,6 +52,9 @@ class Campaigns:
         if agent is None:
             return FieldError(Code.AGENT_UNKNOWN, "/batchId", "no agent is assigned to any of the batch's numbers")
         version = version_at(agent, accepted_at)
+        validator = self._usable(agent, version)
+        if isinstance(validator, FieldError):
+            return validator
         workspace = self.registry.workspaces.get(batch.workspace_id)
         return Campaign(
             workspace_id=batch.workspace_id,
@@ -57,7 +62,7 @@ class Campaigns:
             workspace_zone=workspace.timezone if workspace else None,
             agent_id=agent.agent_id,
             schema_version=version.version,
-            validator=self._validator(agent, version),
+            validator=validator,
         )
 
     def parts(self, chunk: Chunk) -> list[Part]:
@@ -70,6 +75,14 @@ class Campaigns:
         versions = {time: version_at(agent, time).version for time in set(origins.accepted_at)}
         parts = parted(chunk, origins, [versions[time] for time in origins.accepted_at])
         return [(part, self.find(batch_id, part.accepted_at)) for part in parts]
+
+    def _usable(self, agent: Agent, version: AgentVersion) -> Validator | FieldError:
+        try:
+            return self._validator(agent, version)
+        except (SchemaRefused, SchemaError, RecursionError) as error:
+            reason = str(error) if isinstance(error, SchemaRefused) else type(error).__name__
+            whose = f"the variable schema of agent {agent.agent_id}, version {version.version}"
+            return FieldError(Code.SCHEMA_UNUSABLE, "", f"{whose}, cannot be used: {reason}")
 
     def _validator(self, agent: Agent, version: AgentVersion) -> Validator:
         key = (agent.agent_id, version.version)
