@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ingest_api.access import Access
 from ingest_api.admission import Admission
+from ingest_api.metrics import Metrics
 from ingest_api.publish import Bus
 from ingest_api.settings import EdgeSettings
 from ingest_api.upload_rows import CheckRows
@@ -42,6 +43,7 @@ class Edge:
     uploads: Uploads
     checks: Mapping[str, Check]
     now_ms: Callable[[], int]
+    metrics: Metrics
 
     @property
     def retry_later(self) -> dict[str, str]:

@@ -21,7 +21,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingErr
 from urllib3.exceptions import HTTPError
 
 from schemas.messages import MustStopError, TryAgainError, WorldError
-from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, StoredSubmission
+from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, Figures, StoredSubmission
 from sinks import migrate, stored
 from sinks.clickhouse_url import Folder, Server, parse
 from sinks.errors import RowsRefusedError, code_of, is_unknown, translated
@@ -30,6 +30,7 @@ from sinks.rows import Insert
 from sinks.sessions import Session
 from sinks.stored_contacts import read_contacts
 from sinks.stored_counts import Counts
+from sinks.stored_figures import read_figures
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -110,6 +111,9 @@ class ClickHouse:
 
     async def calls(self, call_ids: Sequence[str]) -> dict[str, CallPlace]:
         return await self._ask(self._readers, lambda ask: stored.read_calls(ask, call_ids))
+
+    async def figures(self) -> Figures:
+        return await self._ask(self._readers, read_figures)
 
     async def writable(self) -> None:
         """Return if ClickHouse answers, takes writes, and took this process's last one; raise TryAgainError."""

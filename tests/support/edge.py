@@ -48,6 +48,7 @@ from schemas.stores import (
     ContactPage,
     ContactQuery,
     Failure,
+    Figures,
     StoredSubmission,
 )
 from schemas.submission_body import SubmissionBody, parse_body
@@ -94,6 +95,7 @@ class MemoryStore:
         self.batches: dict[str, list[Contact]] = {}
         self.counts: dict[str, BatchCounts] = {}
         self.places: dict[str, CallPlace] = {}
+        self.told = Figures()
         self.questions = 0
         self.down = False
 
@@ -118,6 +120,10 @@ class MemoryStore:
         self._require_up()
         counted = {batch_id: counts_of(self.batches[batch_id]) for batch_id in batch_ids if self.batches.get(batch_id)}
         return counted | {batch_id: self.counts[batch_id] for batch_id in batch_ids if batch_id in self.counts}
+
+    async def figures(self) -> Figures:
+        self._require_up()
+        return self.told
 
     async def writable(self) -> None:
         self._require_up()
