@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ COPY_JAR = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
 def class_path(folder: Path) -> str:
     """Return Kafka's jars with its tools, which the archive has and Maven's dependencies of the broker have not."""
-    libs = ensure_kafka(default_cache_dir(), sys.stderr.write)
+    libs = ensure_kafka(default_cache_dir(), print)
     if not list(libs.glob("kafka-tools-4*.jar")):
         mvn = shutil.which("mvn") or pytest.skip("no jar of Kafka's tools, and no Maven to fetch it")
         artifact = f"-Dartifact=org.apache.kafka:kafka-tools:{VERSION}"
