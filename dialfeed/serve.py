@@ -27,6 +27,7 @@ from dialfeed.settings import Settings
 from dialfeed.topics_admin import require_topics
 from dialfeed.worker import in_order
 from dialfeed.worker_group import WorkerGroup
+from dialfeed.worker_waits import WorkerWaits
 from ingest_api.app import create_app
 from ingest_api.edge import Check
 from ingest_api.receipts import ReceiptConsumer
@@ -90,6 +91,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         registry = await stack.enter_async_context(RegistryTopic(kafka))
         replays = await stack.enter_async_context(ReplaysTopic(kafka))
         workers = await stack.enter_async_context(WorkerGroup(kafka))
+        waits = await stack.enter_async_context(WorkerWaits(kafka))
         receipts = ReceiptConsumer(kafka)
         await stack.enter_async_context(_following(receipts))
         await stack.enter_async_context(_following(ReplayGroup(kafka, publisher, replays, registry.state)))
@@ -108,7 +110,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
             check_rows=row_check(registry.state, settings.max_record_bytes),
             replays=replays,
             rehearse=partial(_rehearsed, settings, kafka, registry, clickhouse),
-            checks=_checks(publisher, registry, workers, clickhouse),
+            checks=_checks(publisher, registry, workers, clickhouse) | {"breaker": waits.check},
         )
         garbage.settle()
         ended = asyncio.Event()

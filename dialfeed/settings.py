@@ -197,6 +197,25 @@ class Settings(BaseSettings):
         le=1024 * 1024,
     )
 
+    breaker_share: float = _setting(
+        0.2,
+        "share of the last records that a worker may dead-letter for a fault that is not in the data, such as a schema "
+        "that cannot be used; before more it waits until the cause is gone. 1 never waits",
+        rule="a number from 0 to 1",
+        example="0.05",
+        ge=0.0,
+        le=1.0,
+        allow_inf_nan=False,
+    )
+    breaker_records: int = _setting(
+        1000,
+        "how many last records that share is of",
+        rule="a whole number from 1 to 1000000",
+        example="10000",
+        ge=1,
+        le=1_000_000,
+    )
+
     @property
     def http_address(self) -> tuple[str, int]:
         """Host and port to listen on."""

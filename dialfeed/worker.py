@@ -25,6 +25,7 @@ from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError, TryAgainError
 from streams.agents import Steps
 from streams.app import FailStopApp, StreamSettings, build_app
+from streams.breaker import Breaker
 from streams.gather import Gather
 from streams.liveness import Liveness, Sighting
 from streams.pipeline import Limits
@@ -62,7 +63,8 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
     await require_topics(kafka)
     async with KafkaPublisher(kafka) as publisher, RegistryTopic(kafka) as registry:
         limits = Limits(settings.max_record_bytes, version("dialfeed"))
-        steps = Steps.with_effects(publisher, registry, limits)
+        breaker = Breaker(settings.breaker_share, settings.breaker_records)
+        steps = Steps.with_effects(publisher, registry, limits, breaker)
         gather = Gather(kafka, publisher)
         app = build_app(StreamSettings(kafka, settings.data / "faust"), steps, gather)
         await app.start()

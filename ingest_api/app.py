@@ -16,6 +16,7 @@ from ingest_api.admission import Admission
 from ingest_api.edge import Check, Edge, Rehearse, Uploads
 from ingest_api.envelope import RefusedError
 from ingest_api.guard import Guard, http_answer, refused_answer
+from ingest_api.metrics import Measured, Metrics
 from ingest_api.publish import Bus
 from ingest_api.routes import routes
 from ingest_api.settings import EdgeSettings
@@ -47,6 +48,10 @@ def create_app(
 ) -> Starlette:
     """Return the application. `checks` are those of /readyz, by name; that of the receipts is added to them."""
     later = settings.retry_after_seconds
+    admission = Admission(
+        most_requests=settings.max_waiting, most_bytes=settings.max_held_bytes, retry_after_seconds=later
+    )
+    metrics = Metrics(store, lambda: admission.requests, now_ms)
     edge = Edge(
         settings=settings,
         access=Access(registry, seconds=settings.bus_seconds, retry_after_seconds=later),
@@ -58,9 +63,7 @@ def create_app(
         ),
         store=store,
         receipts=receipts,
-        admission=Admission(
-            most_requests=settings.max_waiting, most_bytes=settings.max_held_bytes, retry_after_seconds=later
-        ),
+        admission=admission,
         known_timezone=known_timezone,
         normalise=normalise,
         uploads=Uploads(check_rows, asyncio.Semaphore(settings.uploads_read)),
@@ -68,10 +71,11 @@ def create_app(
         now_ms=now_ms,
         replays=replays,
         rehearse=rehearse,
+        metrics=metrics,
     )
     app = Starlette(
         routes=routes(edge),
-        middleware=[Middleware(Guard)],
+        middleware=[Middleware(Measured, metrics=metrics), Middleware(Guard)],
         exception_handlers={RefusedError: refused_answer, HTTPException: http_answer},
     )
     app.router.redirect_slashes = False

@@ -9,6 +9,7 @@ from typing import Any
 
 from ingest_api.access import Access
 from ingest_api.admission import Admission
+from ingest_api.metrics import Metrics
 from ingest_api.publish import Bus
 from ingest_api.settings import EdgeSettings
 from ingest_api.upload_rows import CheckRows
@@ -50,6 +51,7 @@ class Edge:
     now_ms: Callable[[], int]
     replays: ReplayReader
     rehearse: Rehearse
+    metrics: Metrics
 
     @property
     def retry_later(self) -> dict[str, str]:

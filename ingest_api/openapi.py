@@ -54,6 +54,7 @@ def document() -> Schema:
             **admin_paths(),
             "/healthz": {"get": _plain("Whether the process is alive", {"200": "alive"}, {"alive": True})},
             "/readyz": {"get": _readyz()},
+            "/metrics": {"get": _metrics()},
             "/openapi.json": {"get": _plain("This document", {"200": "the document"}, None)},
             "/docs": {"get": _docs()},
         },
@@ -200,6 +201,11 @@ def _readyz() -> Schema:
 def _plain(summary: str, answers: dict[str, str], example: Any) -> Schema:
     responses = {status: json_of(text, {"type": "object"}, example) for status, text in answers.items()}
     return {"summary": summary, "security": [], "responses": responses}
+
+
+def _metrics() -> Schema:
+    text = {"description": "the metrics", "content": {"text/plain": {"schema": TEXT}}}
+    return {"summary": "Metrics in Prometheus' text format", "security": [], "responses": {"200": text}}
 
 
 def _docs() -> Schema:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -60,6 +61,7 @@ def routes(edge: Edge) -> list[Route]:
         *admin_routes(edge),
         _route(edge, "GET", "/healthz", healthz),
         _route(edge, "GET", "/readyz", readyz),
+        _route(edge, "GET", "/metrics", metrics),
         _route(edge, "GET", "/openapi.json", openapi),
         _route(edge, "GET", "/docs", docs),
     ]
@@ -175,6 +177,10 @@ async def readyz(edge: Edge, _request: Request) -> Response:
     reasons = await unready({**edge.checks, "receipts": edge.receipts.check}, edge.settings.check_seconds)
     headers = edge.retry_later if reasons else {}
     return _json(503 if reasons else 200, {"ready": not reasons, "reasons": reasons}, headers)
+
+
+async def metrics(edge: Edge, _request: Request) -> Response:
+    return Response(await edge.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 async def openapi(_edge: Edge, _request: Request) -> Response:

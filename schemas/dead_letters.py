@@ -1,8 +1,8 @@
 """Dead letters: a failed record's original bytes, and headers that say what, where, when and why.
 
 One message a record on `calls.dead-letter`, or on `calls.parking` once it has been tried often enough, keyed by
-submission id. The `__connect.errors.*` headers repeat the same
-facts under the names of Kafka Connect (KIP-298), which existing Kafka viewers know.
+submission id. The `__connect.errors.*` headers repeat the same facts under the names of Kafka Connect (KIP-298), which
+existing Kafka viewers know; all but its stack trace.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ ERRORS_BYTES: Final = 16 * 1024
 CHANGES_BYTES: Final = 4 * 1024
 MAX_TIMESTAMP: Final = 2**53
 PHONE_NUMBER_SHOWN: Final = 64
+_CONNECT_STAGES: Final = {"cut": b"VALUE_CONVERTER", "clean": b"TRANSFORMATION", "load": b"TASK_PUT"}
+"""Our stages under the names of Connect's (org.apache.kafka.connect.runtime.errors.Stage)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +202,10 @@ def _headers(letter: DeadLetter) -> Headers:
         ("__connect.errors.partition", number[0]),
         ("__connect.errors.offset", number[1]),
         ("__connect.errors.connector.name", b"dialfeed"),
-        ("__connect.errors.stage", letter.stage.encode()),
-        ("__connect.errors.exception.class.name", first.code.encode()),
+        ("__connect.errors.task.id", b"0"),
+        ("__connect.errors.stage", _CONNECT_STAGES.get(letter.stage, b"TRANSFORMATION")),
+        ("__connect.errors.class.name", f"dialfeed.{letter.stage}".encode()),
+        ("__connect.errors.exception.class.name", f"dialfeed.{first.code}".encode()),
         ("__connect.errors.exception.message", message),
     ]
     return tuple((name, value) for name, value in pairs if value is not None)

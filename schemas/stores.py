@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy
@@ -137,6 +137,23 @@ class BatchCounts:
     finished: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts for the metrics, over everything stored.
+
+    `dead_letters` are (code, class, mended by a replay?, records), each record by its newest failure;
+    `oldest_unmended_at` is ms since the epoch; `replayed` are records by outcome.
+    """
+
+    dead_letters: Sequence[tuple[str, str, bool, int]] = ()
+    oldest_unmended_at: int | None = None
+    parked: int = 0
+    replayed: Mapping[str, int] = field(default_factory=dict)
+    submissions: int = 0
+    added: int = 0
+    failed: int = 0
+
+
 class Store(Protocol):
     """What is stored, to be asked from any process. Every method raises TryAgainError while it cannot be known."""
 
@@ -169,6 +186,10 @@ class Store(Protocol):
 
         Each is `added`, `updated` or `superseded`; nothing is written.
         """
+        ...
+
+    async def figures(self) -> Figures:
+        """Return the counts for the metrics."""
         ...
 
     async def writable(self) -> None:

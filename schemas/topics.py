@@ -30,6 +30,7 @@ class TopicName(StrEnum):
     STATUS = "calls.status"
     DIALER = "calls.dialer"
     REPLAYS = "calls.replays"
+    WORKERS = "calls.workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +65,6 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(TopicName.PARKING, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}),
     Topic(TopicName.RECEIPTS, REPORT_PARTITIONS, _kept(7)),
     Topic(TopicName.REPLAYS, 1, {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}),
+    Topic(TopicName.WORKERS, 1, _kept(1)),
     Topic(TopicName.REGISTRY, 1, {"cleanup.policy": "compact"}),
 )

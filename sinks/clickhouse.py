@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy
 from schemas.messages import MustStopError, TryAgainError, WorldError
-from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, StoredSubmission
+from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, Figures, StoredSubmission
 from sinks import migrate, stored
 from sinks.clickhouse_url import Folder, Server, parse
 from sinks.errors import RowsRefusedError, code_of, is_unknown, translated
@@ -33,6 +33,7 @@ from sinks.sessions import Session
 from sinks.stored_contacts import read_contacts
 from sinks.stored_counts import Counts
 from sinks.stored_dead_letters import read_dead_letters, read_groups
+from sinks.stored_figures import read_figures
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -122,6 +123,9 @@ class ClickHouse:
 
     async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
         return await self._look(self._readers, lambda session: foresee(session, batch_id, records))
+
+    async def figures(self) -> Figures:
+        return await self._ask(self._readers, read_figures)
 
     async def writable(self) -> None:
         """Return if ClickHouse answers, takes writes, and took this process's last one; raise TryAgainError."""

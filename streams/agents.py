@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,12 +21,14 @@ import structlog
 
 from schemas.codecs import UndecodableError, decode
 from schemas.dead_letters import to_message
-from schemas.messages import MustStopError, Publisher, TryAgainError
+from schemas.identity import new_id
+from schemas.messages import Message, MustStopError, Publisher, TryAgainError
 from schemas.outcomes import Code, FieldError
 from schemas.records import Chunk, Replay
 from schemas.registry import RegistryReader
 from schemas.topics import TopicName
 from streams import pipeline, replaying
+from streams.breaker import Breaker
 from streams.campaigns import Campaigns, Part
 from streams.chunking import RawMessage, uncut
 
@@ -36,6 +39,8 @@ AT_ONCE_CHUNKS: Final = 10
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
+HOLD_SECONDS: Final = 3.0
+"""How often a chunk that the breaker holds is looked at again, and the worker says on `calls.workers` that it waits."""
 
 Step = Callable[[RawMessage], Awaitable[None]]
 
@@ -48,13 +53,17 @@ class Steps:
     registry: RegistryReader
     campaigns: Campaigns
     limits: pipeline.Limits
+    breaker: Breaker = field(default_factory=Breaker)
+    worker_id: str = field(default_factory=new_id)
     at_work: set[str] = field(default_factory=set)
     alone: Callable[[], bool] = lambda: False
 
     @classmethod
-    def with_effects(cls, publisher: Publisher, registry: RegistryReader, limits: pipeline.Limits) -> Steps:
+    def with_effects(
+        cls, publisher: Publisher, registry: RegistryReader, limits: pipeline.Limits, breaker: Breaker
+    ) -> Steps:
         """Return the steps of a worker."""
-        return cls(publisher, registry, Campaigns(registry.state), limits)
+        return cls(publisher, registry, Campaigns(registry.state), limits, breaker)
 
     async def cut(self, raw: RawMessage) -> None:
         """One message of `calls.raw`. The way over `calls.chunks` is for sharing; a worker that is alone saves it."""
@@ -85,13 +94,11 @@ class Steps:
         )
 
     async def _cleaned(self, chunk: Chunk) -> list[pipeline.Cleaned]:
-        if chunk.replay is not None:
+        if chunk.replay is not None:  # dead letters already: the breaker has nothing to prevent
             groups = await self._groups(chunk, chunk.replay)
             workspace_id = self.campaigns.workspace_of(chunk.batch_id)
             return [replaying.clean_replay(chunk, chunk.replay, groups, self.limits, _now(), workspace_id)]
-        parts = await self._parts(chunk)
-        workspace_id = self.campaigns.workspace_of(chunk.batch_id)
-        return [pipeline.clean(part, campaign, self.limits, _now(), workspace_id) for part, campaign in parts]
+        return await self._cleaned_for_the_first_time(chunk)
 
     async def _groups(self, chunk: Chunk, replay: Replay) -> list[replaying.Group]:
         """Do as `_parts` does for a slice of a replay."""
@@ -100,6 +107,33 @@ class Steps:
             await self.registry.refresh()
             groups = replaying.groups_of(chunk, replay, self.campaigns)
         return groups
+
+    async def _cleaned_for_the_first_time(self, chunk: Chunk) -> list[pipeline.Cleaned]:
+        """Clean, and wait here while the breaker holds the chunk: nothing of it has been published yet."""
+        held = False
+        while True:
+            parts = await self._parts(chunk)
+            workspace_id = self.campaigns.workspace_of(chunk.batch_id)
+            cleaned = [pipeline.clean(part, campaign, self.limits, _now(), workspace_id) for part, campaign in parts]
+            letters = [letter for one in cleaned for letter in one.dead_letters]
+            reason = self.breaker.reason(len(chunk.records), letters)
+            if reason is None:
+                break
+            held = True
+            await self._hold(reason)
+        self.breaker.count(len(chunk.records), letters)
+        if held:
+            log.info("breaker_closed", submission_id=chunk.submission_id)
+            self.breaker.reasons.clear()
+        return cleaned
+
+    async def _hold(self, reason: str) -> None:
+        if reason not in self.breaker.reasons:
+            self.breaker.reasons.add(reason)
+            log.error("breaker_open", reason=reason, done="this worker waits until the cause is gone")
+        with suppress(TryAgainError):  # who asks /readyz then hears of Kafka
+            await self.publisher.publish([Message(TopicName.WORKERS, reason.encode(), key=self.worker_id.encode())])
+        await asyncio.sleep(HOLD_SECONDS)
 
     async def _parts(self, chunk: Chunk) -> list[Part]:
         """Find the chunk's campaign; read the registry to its end before saying that there is none."""

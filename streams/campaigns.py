@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from schemas.agent_schemas import Validator, compile_validator, parse_schema
+from pydantic_core import SchemaError
+
+from schemas.agent_schemas import SchemaRefused, Validator, compile_validator, parse_schema
 from schemas.outcomes import Code, FieldError
 from schemas.records import Agent, AgentVersion, Batch, Chunk
 from schemas.registry import Registry
@@ -37,8 +39,8 @@ class Campaigns:
     def find(self, batch_id: str, accepted_at: int, version: int | None = None) -> Campaign | FieldError:
         """Return the campaign as it was for a record accepted at that time (ms since the epoch), or why there is none.
 
-        `version` names the schema's version where it is not the one of that time.
-        Raise SchemaRefused if the agent's schema, which was checked when it was written, cannot be compiled.
+        `version` names the schema's version where it is not the one of that time. The agent's schema was checked when
+        it was written: that it cannot be compiled now is a fault of ours.
         """
         batch = self.registry.batches.get(batch_id)
         if batch is None:
@@ -58,6 +60,9 @@ class Campaigns:
         version = version_at(agent, accepted_at) if named is None else _version(agent, named)
         if version is None:
             return FieldError(Code.SCHEMA_UNUSABLE, "", f"the batch's agent has no schema version {named}")
+        validator = self._usable(agent, version)
+        if isinstance(validator, FieldError):
+            return validator
         workspace = self.registry.workspaces.get(batch.workspace_id)
         return Campaign(
             workspace_id=batch.workspace_id,
@@ -65,7 +70,7 @@ class Campaigns:
             workspace_zone=workspace.timezone if workspace else None,
             agent_id=agent.agent_id,
             schema_version=version.version,
-            validator=self._validator(agent, version),
+            validator=validator,
         )
 
     def parts(self, chunk: Chunk) -> list[Part]:
@@ -78,6 +83,14 @@ class Campaigns:
         versions = {time: version_at(agent, time).version for time in set(origins.accepted_at)}
         parts = parted(chunk, origins, [versions[time] for time in origins.accepted_at])
         return [(part, self.find(batch_id, part.accepted_at)) for part in parts]
+
+    def _usable(self, agent: Agent, version: AgentVersion) -> Validator | FieldError:
+        try:
+            return self._validator(agent, version)
+        except (SchemaRefused, SchemaError, RecursionError) as error:
+            reason = str(error) if isinstance(error, SchemaRefused) else type(error).__name__
+            whose = f"the variable schema of agent {agent.agent_id}, version {version.version}"
+            return FieldError(Code.SCHEMA_UNUSABLE, "", f"{whose}, cannot be used: {reason}")
 
     def _validator(self, agent: Agent, version: AgentVersion) -> Validator:
         key = (agent.agent_id, version.version)

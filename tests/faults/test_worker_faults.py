@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from dialfeed.worker_waits import WorkerWaits
 from schemas.codecs import decode
 from schemas.dead_letters import from_message
-from schemas.messages import Message
+from schemas.messages import Message, TryAgainError
+from schemas.outcomes import Code
 from schemas.records import Agent, AgentVersion, PhoneLogChunk
 from schemas.registry import registry_message
 from schemas.topics import TopicName
@@ -101,25 +106,121 @@ async def test_sigterm_finishes_what_is_in_work_and_commits_it(bus: Bus, tmp_pat
     assert await bus.committed("worker", TopicName.RAW) == 20
 
 
-async def test_an_unexpected_error_ends_the_worker_without_acknowledging(bus: Bus, tmp_path: Path) -> None:
-    """A schema that cannot be compiled gets into the registry only by a fault of ours."""
-    await bus.publisher.publish([_broken_agent()])
-    await bus.produce(body(record(1)), submission_id="s")
+async def test_a_dead_letter_topic_that_refuses_ends_the_worker_before_it_acknowledges(
+    bus: Bus, tmp_path: Path
+) -> None:
+    await _set(bus, TopicName.DEAD_LETTER, {"max.message.bytes": "100"})
+    await bus.produce(body(record(1), "x" * 500), submission_id="s")
     with part(bus, tmp_path, "worker") as worker:
         assert await asyncio.to_thread(worker.wait, 60) == 70
     assert await bus.committed("worker", TopicName.RAW) == 0
-    assert "worker_stops" in (tmp_path / "parts.log").read_text()
+    said = (tmp_path / "parts.log").read_text()
+    assert "worker_stops" in said
+    assert "max.message.bytes" in said
+    assert await _end(bus, TopicName.PHONE_LOG) == 0
 
-
-async def test_after_the_cause_is_gone_the_record_goes_through(bus: Bus, tmp_path: Path) -> None:
-    await bus.publisher.publish([_broken_agent()])
-    await bus.produce(body(record(1)), submission_id="s")
-    with part(bus, tmp_path, "worker") as worker:
-        await asyncio.to_thread(worker.wait, 60)
-    await bus.publisher.publish([_agent()])
+    await _set(bus, TopicName.DEAD_LETTER, {"max.message.bytes": "1000000"})
     with part(bus, tmp_path, "worker"):
-        (message,) = await bus.read(TopicName.PHONE_LOG, bool)
-    assert decode(message.value, PhoneLogChunk).record_index == [0]
+        (log,) = logs(await bus.read(TopicName.PHONE_LOG, bool))
+        assert len(await bus.dead_letters("s", 1)) == 1
+    assert (log.record_index, log.size) == ([0], 2)
+
+
+async def test_a_dead_letter_topic_that_is_gone_ends_the_worker_before_it_acknowledges(
+    bus: Bus, tmp_path: Path
+) -> None:
+    with part(bus, tmp_path, "worker") as worker:
+        await eventually(lambda: "worker_ready" in (tmp_path / "parts.log").read_text())
+        async with _admin(bus) as admin:
+            await admin.delete_topics([bus.connection.topic(TopicName.DEAD_LETTER)])
+        await bus.produce(body(record(1), "x"), submission_id="s")
+        assert await asyncio.to_thread(worker.wait, 60) == 70
+    assert await bus.committed("worker", TopicName.RAW) == 0
+    assert "topics --create" in (tmp_path / "parts.log").read_text()
+
+
+async def test_a_schema_that_cannot_be_used_holds_the_worker_before_the_first_dead_letter(
+    bus: Bus, tmp_path: Path
+) -> None:
+    await bus.publisher.publish([_broken_agent()])
+    for submission in range(3):
+        await bus.produce(body(*records(1500)), submission_id=f"s{submission}")
+    log_file = tmp_path / "parts.log"
+    async with WorkerWaits(bus.connection) as waits:
+        with part(bus, tmp_path, "worker") as worker:
+            reason = await eventually(lambda: _why(waits))
+            await bus.read(TopicName.WORKERS, partial(at_least, 4))
+            assert worker.poll() is None
+            assert await bus.committed("worker", TopicName.RAW) == 0
+            assert [await _end(bus, topic) for topic in (TopicName.DEAD_LETTER, TopicName.PHONE_LOG)] == [0, 0]
+
+            await bus.publisher.publish([_agent()])
+            sent = {(f"s{submission}", index) for submission in range(3) for index in range(1500)}
+            found = await bus.read(TopicName.PHONE_LOG, lambda found: cleaned(found) >= sent)
+            await eventually(lambda: _acknowledged(bus, 3))
+            await eventually(lambda: _waits_no_more(waits))
+    assert "agent a, version 1" in reason
+    assert sum(len(log.record_index) for log in logs(found)) == 4500
+    assert await _end(bus, TopicName.DEAD_LETTER) == 0
+    assert log_file.read_text().count("breaker_open") == 1
+
+
+async def test_rubbish_of_a_caller_never_trips_the_breaker(bus: Bus, tmp_path: Path) -> None:
+    await bus.produce(body(*[{"name": "no number"}] * 3000), submission_id="s")
+    await bus.produce(body(*records(5), batch="gone"), submission_id="gone")
+    with part(bus, tmp_path, "worker"):
+        assert len(await bus.dead_letters("s", 3000)) == 3000
+        assert len(await bus.dead_letters("gone", 5)) == 5
+    assert "breaker_open" not in (tmp_path / "parts.log").read_text()
+
+
+async def test_below_the_share_such_records_are_dead_lettered(bus: Bus, tmp_path: Path) -> None:
+    await bus.publisher.publish([_broken_agent()])
+    await bus.produce(body(*records(2)), submission_id="s")
+    with part(bus, tmp_path, "worker", DIALFEED_BREAKER_SHARE="1"):
+        letters = await bus.dead_letters("s", 2)
+    assert {letter.errors[0].code for letter in letters} == {Code.SCHEMA_UNUSABLE}
+
+
+async def _why(waits: WorkerWaits) -> str:
+    try:
+        await waits.check()
+    except TryAgainError as error:
+        return str(error)
+    return ""
+
+
+async def _waits_no_more(waits: WorkerWaits) -> bool:
+    return not await _why(waits)
+
+
+async def _acknowledged(bus: Bus, messages: int) -> bool:
+    return await bus.committed("worker", TopicName.RAW) == messages
+
+
+@asynccontextmanager
+async def _admin(bus: Bus) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**bus.connection.client_options())
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _set(bus: Bus, topic: TopicName, settings: dict[str, str]) -> None:
+    async with _admin(bus) as admin:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, bus.connection.topic(topic), settings)])
+
+
+async def _end(bus: Bus, topic: TopicName) -> int:
+    """Return how many messages were ever put on a topic."""
+    consumer = AIOKafkaConsumer(**bus.connection.client_options())
+    async with consumer:
+        await consumer.topics()
+        partitions = consumer.partitions_for_topic(bus.connection.topic(topic)) or set()
+        ends = await consumer.end_offsets([TopicPartition(bus.connection.topic(topic), one) for one in partitions])
+    return sum(ends.values())
 
 
 async def test_an_aborted_transaction_leaves_no_trace(bus: Bus, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ from schemas.stores import (
     ContactPage,
     ContactQuery,
     Failure,
+    Figures,
     StoredSubmission,
 )
 from schemas.submission_body import SubmissionBody, parse_body
@@ -128,6 +129,7 @@ class MemoryStore:
         self.counts: dict[str, BatchCounts] = {}
         self.places: dict[str, CallPlace] = {}
         self.letters: list[KeptLetter] = []
+        self.told = Figures()
         self.questions = 0
         self.down = False
 
@@ -165,6 +167,10 @@ class MemoryStore:
         self._require_up()
         known = {contact.phone_number for contact in self.batches.get(batch_id, [])}
         return ["updated" if number in known else "added" for number, _, _ in records]
+
+    async def figures(self) -> Figures:
+        self._require_up()
+        return self.told
 
     async def writable(self) -> None:
         self._require_up()

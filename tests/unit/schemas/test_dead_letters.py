@@ -54,8 +54,24 @@ def test_the_chunk_number_counts_thousands_from_one() -> None:
 
 def test_kafka_connects_names_say_the_same() -> None:
     headers = to_message(letter()).headers
-    assert header(headers, "__connect.errors.topic") == header(headers, "dlq.original.topic")
-    assert header(headers, "__connect.errors.exception.message") == b"the number is missing"
+    said = {name.removeprefix("__connect.errors."): value for name, value in headers if name.startswith("__connect")}
+    for name in ("topic", "partition", "offset"):
+        assert said.pop(name) == header(headers, f"dlq.original.{name}")
+    assert said == {
+        "connector.name": b"dialfeed",
+        "task.id": b"0",
+        "stage": b"TRANSFORMATION",
+        "class.name": b"dialfeed.clean",
+        "exception.class.name": b"dialfeed.required",
+        "exception.message": b"the number is missing",
+    }
+
+
+@pytest.mark.parametrize(
+    ("stage", "of_connect"), [("cut", b"VALUE_CONVERTER"), ("clean", b"TRANSFORMATION"), ("load", b"TASK_PUT")]
+)
+def test_stages_have_connects_names(stage: str, of_connect: bytes) -> None:
+    assert header(to_message(letter(stage=stage)).headers, "__connect.errors.stage") == of_connect
 
 
 def test_a_message_is_one_line_of_at_most_512_bytes() -> None:

@@ -1,0 +1,145 @@
+"""`GET /metrics`: what this process does, and what the store holds, in Prometheus' text format.
+
+Labels are closed lists of ours: codes, classes, outcomes, routes, methods, statuses. `docs/metrics.md` names all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schemas.messages import WorldError
+from schemas.stores import Figures, Store
+
+log = structlog.get_logger(__name__)
+
+ASK_EVERY_SECONDS: Final = 10.0
+ASK_WITHIN_SECONDS: Final = 2.5
+BUCKETS: Final = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """The metrics of one process. Belongs to one event loop."""
+
+    def __init__(self, store: Store, waiting: Callable[[], int], now_ms: Callable[[], int]) -> None:
+        self.registry = CollectorRegistry()
+        self.stored = StoredFigures(store, now_ms)
+        labels = ("route", "method", "status")
+        self._requests = Counter("dialfeed_http_requests", "Requests answered", labels, registry=self.registry)
+        self._seconds = Histogram(
+            "dialfeed_http_request_seconds",
+            "From a request's first line to the end of its answer",
+            ("route", "method"),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        gauge = Gauge("dialfeed_http_waiting", "Requests read, published or waited for now", registry=self.registry)
+        gauge.set_function(waiting)
+        self.registry.register(self.stored)
+        ProcessCollector(registry=self.registry)
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        method = method if method in METHODS else "other"
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route, method).observe(seconds)
+
+    async def text(self) -> bytes:
+        """Return everything, with figures of the store that are at most some ten seconds old."""
+        await self.stored.renew()
+        return generate_latest(self.registry)
+
+
+class StoredFigures(Collector):
+    """What the store last said; nothing while it says nothing."""
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store, self._now_ms = store, now_ms
+        self._figures: Figures | None = None
+        self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def renew(self) -> None:
+        """Ask the store if that is due. Never raises."""
+        async with self._asking:
+            if time.monotonic() - self._asked_at >= ASK_EVERY_SECONDS:
+                self._figures = await self._ask()
+                self._asked_at = time.monotonic()
+
+    async def _ask(self) -> Figures | None:
+        try:
+            async with asyncio.timeout(ASK_WITHIN_SECONDS):
+                return await self._store.figures()
+        except (WorldError, TimeoutError) as error:
+            log.warning("figures_not_known", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001  # a scrape has other things to say
+            log.error("figures_failed", error=type(error).__name__)  # noqa: TRY400  # texts of errors may hold records
+        return None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the store's figures."""
+        yield GaugeMetricFamily("dialfeed_store_up", "1 if the store told its figures", int(self._figures is not None))
+        if self._figures is not None:
+            yield from _families(self._figures, self._now_ms())
+
+
+def _families(figures: Figures, now_ms: int) -> Iterable[GaugeMetricFamily]:
+    letters = GaugeMetricFamily(
+        "dialfeed_dead_letters", "Failed records, by their newest failure", labels=["code", "class", "mended"]
+    )
+    for code, failure_class, mended, count in figures.dead_letters:
+        letters.add_metric([code, failure_class, "yes" if mended else "no"], count)
+    yield letters
+    oldest = figures.oldest_unmended_at
+    age = max(0, now_ms - oldest) / 1000 if oldest is not None else 0
+    yield GaugeMetricFamily(
+        "dialfeed_dead_letter_oldest_age_seconds", "Since the first failure of the oldest not mended; 0: none", age
+    )
+    yield GaugeMetricFamily("dialfeed_dead_letters_parked", "Failed records over the cap of attempts", figures.parked)
+    replayed = GaugeMetricFamily("dialfeed_replayed_records", "Replayed records that went through", labels=["outcome"])
+    for outcome, count in sorted(figures.replayed.items()):
+        replayed.add_metric([outcome], count)
+    yield replayed
+    yield GaugeMetricFamily("dialfeed_submissions", "Submissions with a receipt", figures.submissions)
+    records = GaugeMetricFamily("dialfeed_records", "Records done, by receipts", labels=["outcome"])
+    records.add_metric(["added"], figures.added)
+    records.add_metric(["failed"], figures.failed)
+    yield records
+
+
+class Measured:
+    """ASGI middleware outside all others: counts and times every answer."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            if status:  # else the client went away before there was an answer
+                self._metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began)
+
+
+def _route(scope: Scope) -> str:
+    """Return the pattern of the path; a path of nobody's is not repeated."""
+    return str(getattr(scope.get("route"), "path", "other"))

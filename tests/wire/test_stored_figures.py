@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from schemas.dead_letters import DeadLetter
+from schemas.outcomes import Code, FieldError
+from schemas.records import Receipt
+from schemas.stores import Figures
+from sinks.clickhouse import ClickHouse, connect
+from sinks.report_rows import dead_letters_insert, receipts_insert
+
+REPLAYED = """
+CREATE TABLE IF NOT EXISTS replayed (submission_id String, record_index UInt32, replay_id String, outcome String)
+ENGINE = ReplacingMergeTree ORDER BY (submission_id, record_index, replay_id)
+"""
+PARKED = "ALTER TABLE dead_letters ADD COLUMN IF NOT EXISTS parked Bool DEFAULT false"
+
+
+@pytest.fixture
+async def clickhouse(tmp_path: Path) -> AsyncIterator[ClickHouse]:
+    clickhouse = connect(f"chdb://{tmp_path}/chdb")
+    await clickhouse.migrate()
+    yield clickhouse
+    await clickhouse.close()
+
+
+def letter(index: int, code: Code, *, attempt: int = 1, failed_at: int = 5000) -> DeadLetter:
+    return DeadLetter(
+        record=b"{}",
+        errors=(FieldError(code, "", "m"),),
+        stage="clean",
+        submission_id="s",
+        batch_id="b",
+        record_index=index,
+        source_topic="calls.raw",
+        source_partition=0,
+        source_offset=0,
+        accepted_at=1000,
+        attempt=attempt,
+        first_failed_at=failed_at,
+        failed_at=failed_at,
+    )
+
+
+def receipt(submission_id: str, first_index: int) -> Receipt:
+    return Receipt(
+        submission_id=submission_id,
+        workspace_id="w",
+        batch_id="b",
+        first_index=first_index,
+        size=3,
+        total=6,
+        added=2,
+        failed=1,
+        accepted_at=1,
+        call_ids=b"",
+    )
+
+
+async def tell(clickhouse: ClickHouse, *statements: str) -> None:
+    for statement in statements:
+        await clickhouse.consult(lambda session, said=statement: session.tell(said))  # type: ignore[misc]
+
+
+async def test_nothing_stored_is_all_zeros(clickhouse: ClickHouse) -> None:
+    assert await clickhouse.figures() == Figures(dead_letters=[])
+
+
+async def test_a_record_counts_once_by_its_newest_failure(clickhouse: ClickHouse) -> None:
+    await clickhouse.insert(dead_letters_insert([letter(0, Code.TYPE, failed_at=3000), letter(1, Code.TYPE)]))
+    await clickhouse.insert(dead_letters_insert([letter(0, Code.SCHEMA_UNUSABLE, attempt=2, failed_at=3000)]))
+    await clickhouse.insert(receipts_insert([receipt("s", 0), receipt("s", 3), receipt("t", 0)]))
+    await clickhouse.insert(receipts_insert([receipt("s", 0)]))
+    found = await clickhouse.figures()
+    assert list(found.dead_letters) == [("schema_unusable", "schema", False, 1), ("type", "data", False, 1)]
+    assert found.oldest_unmended_at == 3000
+    assert (found.submissions, found.added, found.failed) == (2, 6, 3)
+
+
+async def test_what_a_replay_let_through_is_mended(clickhouse: ClickHouse) -> None:
+    await clickhouse.insert(dead_letters_insert([letter(0, Code.TYPE, failed_at=3000), letter(1, Code.TYPE)]))
+    await tell(
+        clickhouse,
+        REPLAYED,
+        PARKED,
+        "INSERT INTO replayed (submission_id, record_index, replay_id, outcome) VALUES ('s', 0, 'r', 'added')",
+        "ALTER TABLE dead_letters UPDATE parked = true WHERE record_index = 1 SETTINGS mutations_sync = 2",
+    )
+    found = await clickhouse.figures()
+    assert list(found.dead_letters) == [("type", "data", False, 1), ("type", "data", True, 1)]
+    assert (found.oldest_unmended_at, found.parked, found.replayed) == (5000, 1, {"added": 1})
