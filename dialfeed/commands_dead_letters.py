@@ -63,7 +63,8 @@ MOST_SHOWN: Final = 1000
 async def dead_letters(settings: Settings, /, **given: Any) -> None:
     """List the records that failed, newest first: those of the key's workspace, with an admin key all.
 
-    Of a record that failed again in a replay the newest attempt counts.
+    Of a record that failed again in a replay the newest attempt counts; one
+    that a replay mended is left out.
     """
     _require_one_way(given)
     wanted = filter_of(given)

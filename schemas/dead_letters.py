@@ -7,14 +7,14 @@ existing Kafka viewers know; all but its stack trace.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from schemas.identity import record_id
-from schemas.messages import Headers, Message, header, int_header, text_header
+from schemas.messages import Headers, Message, int_of, text_of
 from schemas.outcomes import RECORD_CODES, Code, FieldError, Rejected
 from schemas.records import Origins, Replay, Replayed, Slice, chunk_number
 from schemas.topics import TopicName
@@ -233,17 +233,17 @@ def unpack_errors(packed: bytes) -> tuple[FieldError, ...]:
     return tuple(FieldError(Code(e.code), e.path, e.message) for e in _decode_errors(packed))
 
 
-def _errors_in(headers: Sequence[tuple[str, bytes | None]]) -> tuple[FieldError, ...]:
+def _errors_in(headers: Mapping[str, bytes | None]) -> tuple[FieldError, ...]:
     try:
-        errors = unpack_errors(header(headers, "dlq.errors") or b"[]")
+        errors = unpack_errors(headers.get("dlq.errors") or b"[]")
     except ValueError:
         errors = ()
     return errors or (_first_error(headers),)
 
 
-def _first_error(headers: Sequence[tuple[str, bytes | None]]) -> FieldError:
-    code = Code(text_header(headers, "dlq.code") or "")
-    return FieldError(code, text_header(headers, "dlq.path") or "", text_header(headers, "dlq.message") or "")
+def _first_error(headers: Mapping[str, bytes | None]) -> FieldError:
+    code, path, message = (text_of(headers.get(f"dlq.{name}")) or "" for name in ("code", "path", "message"))
+    return FieldError(Code(code), path, message)
 
 
 def from_message(
@@ -253,34 +253,41 @@ def from_message(
 
     `parked` says that the message is one of `calls.parking`.
     """
-    submission_id = text_header(headers, "submission-id")
-    record_index = int_header(headers, "record-index")
-    if submission_id is None or record_index is None or header(headers, "dlq.version") != VERSION:
+    found = dict(headers)  # the last of a name, as `schemas.messages.header`
+
+    def text(name: str) -> str | None:
+        return text_of(found.get(name))
+
+    def number(name: str, most: int = 2**31 - 1) -> int | None:
+        return int_of(found.get(name), most)
+
+    submission_id, record_index = text("submission-id"), number("record-index")
+    if submission_id is None or record_index is None or found.get("dlq.version") != VERSION:
         return None
     try:
-        errors = _errors_in(headers)
+        errors = _errors_in(found)
     except ValueError:
         return None
     return DeadLetter(
         record=value,
         errors=errors,
-        stage=text_header(headers, "dlq.stage") or "",
+        stage=text("dlq.stage") or "",
         submission_id=submission_id,
-        batch_id=text_header(headers, "batch-id"),
+        batch_id=text("batch-id"),
         record_index=record_index,
-        source_topic=text_header(headers, "dlq.original.topic") or "",
-        source_partition=int_header(headers, "dlq.original.partition") or 0,
-        source_offset=int_header(headers, "dlq.original.offset", MAX_TIMESTAMP) or 0,
-        accepted_at=int_header(headers, "dlq.original.timestamp", MAX_TIMESTAMP) or 0,
-        attempt=int_header(headers, "dlq.attempt") or 1,
-        first_failed_at=int_header(headers, "dlq.first-failed-at", MAX_TIMESTAMP) or 0,
-        failed_at=int_header(headers, "dlq.failed-at", MAX_TIMESTAMP) or 0,
-        replay_id=text_header(headers, "dlq.replay-id"),
-        app_version=text_header(headers, "dlq.app-version") or "",
-        body_hash=text_header(headers, "body-hash"),
-        workspace_id=text_header(headers, "workspace-id") or "",
-        tried=header(headers, "dlq.record"),
-        changes=text_header(headers, "dlq.changes") or "",
+        source_topic=text("dlq.original.topic") or "",
+        source_partition=number("dlq.original.partition") or 0,
+        source_offset=number("dlq.original.offset", MAX_TIMESTAMP) or 0,
+        accepted_at=number("dlq.original.timestamp", MAX_TIMESTAMP) or 0,
+        attempt=number("dlq.attempt") or 1,
+        first_failed_at=number("dlq.first-failed-at", MAX_TIMESTAMP) or 0,
+        failed_at=number("dlq.failed-at", MAX_TIMESTAMP) or 0,
+        replay_id=text("dlq.replay-id"),
+        app_version=text("dlq.app-version") or "",
+        body_hash=text("body-hash"),
+        workspace_id=text("workspace-id") or "",
+        tried=found.get("dlq.record"),
+        changes=text("dlq.changes") or "",
         parked=parked,
     )
 

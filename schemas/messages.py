@@ -64,7 +64,16 @@ def header(headers: Sequence[tuple[str, bytes | None]], name: str) -> bytes | No
 
 def text_header(headers: Sequence[tuple[str, bytes | None]], name: str) -> str | None:
     """Return a header as text; one that is not UTF-8, or blank, counts as absent."""
-    value = header(headers, name)
+    return text_of(header(headers, name))
+
+
+def int_header(headers: Sequence[tuple[str, bytes | None]], name: str, most: int = 2**31 - 1) -> int | None:
+    """Return a header as an integer from 0 to `most`; anything else counts as absent."""
+    return int_of(header(headers, name), most)
+
+
+def text_of(value: bytes | None) -> str | None:
+    """Return a header's value as text, None where `text_header` calls it absent."""
     try:
         text = value.decode() if value else ""
     except UnicodeDecodeError:
@@ -72,10 +81,9 @@ def text_header(headers: Sequence[tuple[str, bytes | None]], name: str) -> str |
     return text if text.strip() else None
 
 
-def int_header(headers: Sequence[tuple[str, bytes | None]], name: str, most: int = 2**31 - 1) -> int | None:
-    """Return a header as an integer from 0 to `most`; anything else counts as absent."""
-    text = text_header(headers, name)
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > len(str(most)):
+def int_of(value: bytes | None, most: int = 2**31 - 1) -> int | None:
+    """Return a header's value as an integer from 0 to `most`; anything else is None."""
+    if not value or len(value) > len(str(most)) or not value.isdigit():
         return None
-    number = int(text)
+    number = int(value)
     return number if number <= most else None

@@ -36,9 +36,9 @@ class Newest:
             identity = _identity(submission_id, index)
             self._attempts[identity] = max(attempt, self._attempts.get(identity, 0))
 
-    def is_newest(self, letter: DeadLetter) -> bool:
-        """Return whether no later attempt at the letter's record has failed."""
-        return self._attempts.get(_identity(letter.submission_id, letter.record_index), 0) <= letter.attempt
+    def is_newest(self, identity: bytes, attempt: int) -> bool:
+        """Return whether no later attempt at the record of this identity has failed."""
+        return self._attempts.get(identity, 0) <= attempt
 
 
 class Selection:
@@ -77,9 +77,9 @@ class Selection:
 
     def _attempt(self, letter: DeadLetter) -> tuple[Attempt | None, str]:
         """Return what is to be tried of a letter that is meant, and the count it belongs to."""
-        if not self._newest.is_newest(letter):
-            return None, "older"
         identity = _identity(letter.submission_id, letter.record_index)
+        if not self._newest.is_newest(identity, letter.attempt):
+            return None, "older"
         if identity in self._seen:
             return None, "repeated"
         self._seen.add(identity)

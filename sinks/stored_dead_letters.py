@@ -51,6 +51,10 @@ _NEWEST: Final = """(
         (SELECT submission_id, record_index, max(attempt) FROM dead_letters WHERE attempt > 1 AND {these}
          GROUP BY submission_id, record_index)
 )"""
+_NOT_MENDED: Final = """(submission_id, record_index, attempt) NOT IN
+    (SELECT submission_id, record_index, attempt FROM replayed WHERE outcome != 'failed' AND {these})"""
+"""A record that a replay has stored, or found superseded, has failed no more."""
+
 _BY_PLACE: Final = "submission_id, record_index"
 _NEWEST_FIRST: Final = "failed_at DESC, submission_id, record_index"
 _COUNT: Final = "SELECT count() FROM dead_letters FINAL WHERE {where}"
@@ -128,7 +132,7 @@ def _where(asked: DeadLetterQuery, statement: Statement) -> str:
         conditions.append(f"(submission_id, record_index) > {place}")
     if wanted.attempt is None:
         these = f"submission_id = {statement.text(wanted.submission)}" if wanted.submission is not None else "true"
-        conditions.append(_NEWEST.format(these=these))
+        conditions += [_NEWEST.format(these=these), _NOT_MENDED.format(these=these)]
     return " AND ".join(conditions) or "true"
 
 

@@ -191,6 +191,7 @@ def test_filters_choose_and_others_messages_are_counted(kafka: KafkaConnection, 
 
 
 def test_a_record_that_is_parked_is_tried_again_only_when_asked_for(kafka: KafkaConnection, typed: Type) -> None:
+    typed("replay")  # before the first replay nothing has failed twice
     put(kafka, numbered(0), numbered(1), numbered(1, attempt=2))
     put(kafka, numbered(1, attempt=3), topic=TopicName.PARKING)
     with pipeline(kafka) as seen:

@@ -105,6 +105,26 @@ async def test_every_page_and_count_is_what_plain_python_makes_of_the_same_lette
             assert list(await clickhouse.dead_letter_groups(query, by)) == groups_of(letters, query, by), query
 
 
+MENDED = """
+INSERT INTO replayed (submission_id, record_index, replay_id, outcome, attempt)
+VALUES ('s', 0, 'r1', 'added', 1),
+    ('s', 1, 'r1', 'superseded', 2), ('s', 2, 'r1', 'failed', 1), ('s', 3, 'r1', 'added', 1)
+"""
+
+
+async def test_a_record_that_a_replay_mended_is_no_longer_listed(clickhouse: ClickHouse) -> None:
+    attempts = [(0, 1), (1, 1), (1, 2), (2, 1), (3, 1), (3, 2)]  # the last failed again after it had been stored
+    letters = [KeptLetter(a_letter(index, attempt=attempt)) for index, attempt in attempts]
+    await clickhouse.insert(letters_insert(letters))
+    await clickhouse.consult(lambda session: session.tell(MENDED))
+
+    page = await clickhouse.dead_letters(DeadLetterQuery(by_place=True))
+    firsts = await clickhouse.dead_letters(DeadLetterQuery(filter=DeadLetterFilter(attempt=1), by_place=True))
+
+    assert [(kept.letter.record_index, kept.letter.attempt) for kept in page.letters] == [(2, 1), (3, 2)]
+    assert [kept.letter.record_index for kept in firsts.letters] == [0, 1, 2, 3]  # asked for, all are history
+
+
 async def test_a_page_with_records_ends_early_but_never_empty(clickhouse: ClickHouse) -> None:
     half, whole = b"x" * (MOST_RECORD_BYTES // 2), b"y" * (MOST_RECORD_BYTES + 1)
     letters = [KeptLetter(a_letter(index, record=record)) for index, record in enumerate([half, half, whole, half])]
