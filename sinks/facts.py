@@ -146,7 +146,7 @@ def refresh_contacts(session: Session, ids: Sequence[str]) -> None:
         session.tell(_REFRESH, ids=",".join(some))
 
 
-def parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def parts(items: Sequence[T], most: int = IDS_AT_A_TIME) -> Iterator[Sequence[T]]:
     """Yield the items, at most IDS_AT_A_TIME at a time."""
-    for start in range(0, len(items), IDS_AT_A_TIME):
-        yield items[start : start + IDS_AT_A_TIME]
+    for start in range(0, len(items), most):
+        yield items[start : start + most]

@@ -11,6 +11,9 @@ from sinks.query import Query
 from sinks.replays import Outcome, Place, RecordPlace, candidates_of, judged
 from sinks.sessions import Session
 
+NUMBERS_AT_A_TIME: Final = 1_000
+"""As many as a slice has records: they are shorter than ids."""
+
 _VERSIONS: Final = """
 SELECT phone_number, entry, max(version) FROM phone_log
 WHERE batch_id = {batch:String} AND phone_number IN (SELECT arrayJoin(splitByChar(',', {ids:String})))
@@ -19,6 +22,7 @@ GROUP BY phone_number, entry
 _REMEMBERED: Final = """
 SELECT submission_id, record_index, outcome FROM replayed FINAL
 WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String}))) AND replay_id = {replay:String}
+    AND record_index BETWEEN {first:UInt32} AND {last:UInt32}
     AND outcome != {failed:String}
 """
 
@@ -26,17 +30,24 @@ WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String}))) AND re
 def read_versions(query: Query, batch_id: str, numbers: Iterable[str]) -> dict[Place, int]:
     """Return the highest stored version of each entry of these contacts of a batch."""
     distinct = list(dict.fromkeys(numbers))
-    rows = [row for some in parts(distinct) for row in query(_VERSIONS, batch=batch_id, ids=",".join(some))]
+    rows = [
+        row
+        for some in parts(distinct, NUMBERS_AT_A_TIME)
+        for row in query(_VERSIONS, batch=batch_id, ids=",".join(some))
+    ]
     return {(number, entry): version for number, entry, version in rows}
 
 
-def read_remembered(query: Query, replay_id: str, records: Iterable[Replayed]) -> dict[RecordPlace, Outcome]:
-    """Return the outcomes that a replay has had, of these records and maybe of others of their submissions."""
-    ids = list(dict.fromkeys(one.submission_id for one in records))
+def read_remembered(query: Query, replay_id: str, records: Sequence[Replayed]) -> dict[RecordPlace, Outcome]:
+    """Return the outcomes that a replay has had, of these records and maybe of some others of their submissions."""
+    ids, indices = list(dict.fromkeys(one.submission_id for one in records)), [one.record_index for one in records]
+    first, last = min(indices, default=0), max(indices, default=0)
     rows = [
         row
         for some in parts(ids)
-        for row in query(_REMEMBERED, ids=",".join(some), replay=replay_id, failed=Outcome.FAILED.value)
+        for row in query(
+            _REMEMBERED, ids=",".join(some), replay=replay_id, first=first, last=last, failed=Outcome.FAILED.value
+        )
     ]
     return {(submission_id, index): Outcome(outcome) for submission_id, index, outcome in rows}
 

@@ -86,7 +86,7 @@ async def test_what_fails_again_counts_the_attempt_and_is_parked_in_the_end(runn
     (first,) = await running.bus.dead_letters(submission_id, 1)
 
     assert counts(await replay(running, first, max_attempts=2)) == (0, 0, 0, 1, 0)
-    _, second = await running.bus.dead_letters(submission_id, 2)
+    second = max(await running.bus.dead_letters(submission_id, 2), key=lambda letter: letter.attempt)
     assert (second.attempt, second.record, second.first_failed_at) == (2, first.record, first.first_failed_at)
     assert counts(await replay(running, second, record(2, amount="still"), max_attempts=2)) == (0, 0, 0, 0, 1)
 
