@@ -147,6 +147,6 @@ def refresh_contacts(session: Session, ids: Sequence[str]) -> None:
 
 
 def parts(items: Sequence[T], most: int = IDS_AT_A_TIME) -> Iterator[Sequence[T]]:
-    """Yield the items, at most IDS_AT_A_TIME at a time."""
+    """Yield the items, at most so many at a time."""
     for start in range(0, len(items), most):
         yield items[start : start + most]

@@ -8,25 +8,52 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from schemas import dead_letters
 from schemas.messages import Publisher
-from schemas.records import PhoneLogChunk, Replay
+from schemas.records import PhoneLogChunk, Replay, Replayed, ReplayReceipt
 from sinks.batch_states import BatchStates
 from sinks.facts import read_left_times
 from sinks.load_rows import store
 from sinks.refused import RefusedRow, dead_letter_of
 from sinks.replay_facts import read_remembered, read_versions
-from sinks.replays import Outcome, Place, RecordPlace, ReplaySlice, receipt_message, start_message
+from sinks.replays import (
+    COUNTS,
+    Outcome,
+    Place,
+    RecordPlace,
+    ReplaySlice,
+    joined,
+    receipt_message,
+    slice_name,
+    start_message,
+)
 from sinks.rows import prepare
 from sinks.sessions import Session, Store
 
 log = structlog.get_logger(__name__)
 
-Facts = tuple[dict[Place, int], dict[RecordPlace, Outcome]]
+
+@dataclass(slots=True)
+class _Facts:
+    """What slices are judged by, kept up while they are: stored versions by batch, outcomes given before by replay."""
+
+    stored: dict[str, dict[Place, int]]
+    given: dict[str, dict[RecordPlace, Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A slice with the outcome of each of its rows; `new` are the rows of which none was given before."""
+
+    slice_of: ReplaySlice
+    outcomes: list[Outcome]
+    new: list[int]
 
 
 class ReplayLoad:
@@ -36,10 +63,10 @@ class ReplayLoad:
         self._clickhouse, self._publisher, self._app_version = clickhouse, publisher, app_version
 
     async def write(self, chunks: Sequence[PhoneLogChunk], states: BatchStates) -> None:
-        """Store slices one after the other, so that each is judged by what those before it stored."""
-        for chunk in chunks:
-            if chunk.replay is not None:
-                await self._write(await self._prepared(chunk, chunk.replay, states))
+        """Store the slices of a flush, each judged by what those before it store."""
+        slices = [await self._prepared(chunk, chunk.replay, states) for chunk in chunks if chunk.replay is not None]
+        if slices:
+            await self._write(slices)
 
     async def _prepared(self, chunk: PhoneLogChunk, replay: Replay, states: BatchStates) -> ReplaySlice:
         batch_ids = [chunk.batch_id] if chunk.batch_id is not None and chunk.record_index else []
@@ -49,50 +76,68 @@ class ReplayLoad:
         left = states.take(batch_ids).get(chunk.batch_id or "")
         return ReplaySlice(await asyncio.to_thread(prepare, chunk, left), replay)
 
-    async def _write(self, slice_of: ReplaySlice) -> None:
-        outcomes, refused = await self._store(slice_of) if slice_of.rows else ([], [])
+    async def _write(self, slices: Sequence[ReplaySlice]) -> None:
+        facts = await self._clickhouse.consult(lambda session: _facts(session, slices))
         now = _now()
+        judged = [_judged(slice_of, facts) for slice_of in slices]
+        await self._remember([(each, each.new) for each in judged], now)
+        refused = await store(self._clickhouse, [each.slice_of.written(each.outcomes) for each in judged])
         if refused:
-            letters = [dead_letter_of(row, now, self._app_version) for row in refused]
-            await self._publisher.publish([dead_letters.to_message(letter) for letter in letters])
-        receipt = slice_of.receipt(outcomes, now)
-        told = [receipt_message(receipt)]
-        if receipt.added or receipt.updated:
-            told.append(start_message(receipt, slice_of.chunk.workspace_id))
-        await self._publisher.publish(told)
-        log.info(
-            "replay_stored",
-            replay_id=receipt.replay_id,
-            part=receipt.part,
-            added=receipt.added,
-            updated=receipt.updated,
-            superseded=receipt.superseded,
-            failed=receipt.failed,
-            parked=receipt.parked,
-        )
+            await self._fail(judged, refused, now)
+        await self._tell([each.slice_of.receipt(each.outcomes, now) for each in judged], slices)
 
-    async def _store(self, slice_of: ReplaySlice) -> tuple[list[Outcome], list[RefusedRow]]:
-        """Write what is to be written; return every row's outcome, and the rows that ClickHouse refuses."""
-        stored, remembered = await self._clickhouse.consult(lambda session: _facts(session, slice_of))
-        outcomes = slice_of.outcomes(stored, remembered)
-        history = slice_of.rows
-        new = [row for row, one in enumerate(history) if (one.submission_id, one.record_index) not in remembered]
-        if new:
-            await self._clickhouse.insert(slice_of.replayed_insert(outcomes, new, _now()))
-        refused = await store(self._clickhouse, [slice_of.written(outcomes)])
-        if refused:
-            lost = {index for row in refused for index in row.chunk.record_index}
-            rows = [row for row, index in enumerate(slice_of.chunk.record_index) if index in lost]
+    async def _remember(self, rows: Iterable[tuple[_Judged, Sequence[int]]], now: int) -> None:
+        inserts = [each.slice_of.replayed_insert(each.outcomes, some, now) for each, some in rows if some]
+        if inserts:
+            await self._clickhouse.insert(joined(inserts))
+
+    async def _fail(self, judged: Sequence[_Judged], refused: Sequence[RefusedRow], now: int) -> None:
+        """Note which rows ClickHouse refused, and make them dead letters again."""
+        lost = {(slice_name(row.chunk.replay), index) for row in refused for index in row.chunk.record_index}
+        failed = []
+        for each in judged:
+            name = slice_name(each.slice_of.replay)
+            rows = [row for row, index in enumerate(each.slice_of.chunk.record_index) if (name, index) in lost]
             for row in rows:
-                outcomes[row] = Outcome.FAILED
-            await self._clickhouse.insert(slice_of.replayed_insert(outcomes, rows, _now()))
-        return outcomes, refused
+                each.outcomes[row] = Outcome.FAILED
+            failed.append((each, rows))
+        await self._remember(failed, now)
+        letters = [dead_letter_of(row, now, self._app_version) for row in refused]
+        await self._publisher.publish([dead_letters.to_message(letter) for letter in letters])
+
+    async def _tell(self, receipts: Sequence[ReplayReceipt], slices: Sequence[ReplaySlice]) -> None:
+        """Send the receipts, and one start for each batch of which something was stored."""
+        starts = {
+            slice_of.chunk.batch_id: start_message(receipt, slice_of.chunk.workspace_id)
+            for receipt, slice_of in zip(receipts[::-1], slices[::-1], strict=True)
+            if receipt.added or receipt.updated
+        }
+        await self._publisher.publish([*map(receipt_message, receipts), *starts.values()])
+        totals = {name: sum(getattr(receipt, name) for receipt in receipts) for name in COUNTS}
+        log.info("replays_stored", slices=len(receipts), **totals)
 
 
-def _facts(session: Session, slice_of: ReplaySlice) -> Facts:
-    chunk, replay_id = slice_of.chunk, slice_of.replay.replay_id
-    stored = read_versions(session.query, chunk.batch_id or "", chunk.phone_number)
-    return stored, read_remembered(session.query, replay_id, slice_of.rows)
+def _facts(session: Session, slices: Sequence[ReplaySlice]) -> _Facts:
+    numbers: defaultdict[str, list[str]] = defaultdict(list)
+    history: defaultdict[str, list[Replayed]] = defaultdict(list)
+    for slice_of in slices:
+        numbers[slice_of.chunk.batch_id or ""] += slice_of.chunk.phone_number
+        history[slice_of.replay.replay_id] += slice_of.rows
+    return _Facts(
+        {batch_id: read_versions(session.query, batch_id, some) for batch_id, some in numbers.items()},
+        {replay_id: read_remembered(session.query, replay_id, some) for replay_id, some in history.items()},
+    )
+
+
+def _judged(slice_of: ReplaySlice, facts: _Facts) -> _Judged:
+    stored, given = facts.stored[slice_of.chunk.batch_id or ""], facts.given[slice_of.replay.replay_id]
+    places = [(one.submission_id, one.record_index) for one in slice_of.rows]
+    outcomes = slice_of.outcomes(stored, given)
+    new = [row for row, place in enumerate(places) if place not in given]
+    given.update(zip(places, outcomes, strict=True))
+    for place, version in slice_of.versions(outcomes):
+        stored[place] = max(version, stored.get(place, version))
+    return _Judged(slice_of, outcomes, new)
 
 
 def _now() -> int:

@@ -6,7 +6,7 @@ A record counts as of the time at which it was first accepted, so that whatever 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -23,6 +23,9 @@ from sinks.entries import Entries
 from sinks.rows import Insert, PreparedChunk, prepare_as, replayed_version
 
 REASON: Final = "replay"
+COUNTS: Final = ("added", "updated", "superseded", "failed", "parked")
+"""What a receipt counts."""
+
 _COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
 
 
@@ -98,6 +101,12 @@ class ReplaySlice:
         places = [(one.submission_id, one.record_index) for one in self.rows]
         return [remembered.get(place, outcome) for place, outcome in zip(places, found, strict=True)]
 
+    def versions(self, outcomes: Sequence[Outcome]) -> Iterator[tuple[Place, int]]:
+        """Yield the entry and the version of each row that is written."""
+        for each, outcome in zip(self.candidates(), outcomes, strict=True):
+            if outcome in (Outcome.ADDED, Outcome.UPDATED):
+                yield each.place, each.version
+
     def written(self, outcomes: Sequence[Outcome]) -> PreparedChunk:
         """Return the rows that are to be written."""
         kept = [row for row, outcome in enumerate(outcomes) if outcome in (Outcome.ADDED, Outcome.UPDATED)]
@@ -145,6 +154,17 @@ class ReplaySlice:
             native.same_integer("done_at", native.MILLISECONDS, done_at, len(kept)),
         ]
         return Insert("replayed", tuple(each.name for each in columns), native.block(len(kept), columns), len(kept))
+
+
+def slice_name(replay: Replay | None) -> tuple[str, int] | None:
+    """Return what tells a slice from every other."""
+    return None if replay is None else (replay.replay_id, replay.part)
+
+
+def joined(inserts: Sequence[Insert]) -> Insert:
+    """Return several inserts into the same columns, at least one, as one."""
+    first = inserts[0]
+    return Insert(first.table, first.columns, b"".join(one.blocks for one in inserts), sum(one.rows for one in inserts))
 
 
 def receipt_message(receipt: ReplayReceipt) -> Message:
