@@ -2,6 +2,10 @@
 
 A value is `C3 01`, the little-endian CRC-64-AVRO fingerprint of the writer's schema in Parsing Canonical Form,
 then the Avro binary encoding (Avro specification 1.12, "Single-object encoding").
+
+Columns with an item a record are of a logical type of ours, `json-array` over `bytes`: a JSON array, which costs a
+sixth of an Avro array, item by item, to write and to read. Its attribute `of` names the items: `int`, `string`, or
+`json` for any value, which is passed on as it is written.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ from io import BytesIO
 from typing import Any, Final, NamedTuple, TypeVar
 
 import fastavro
+import fastavro.read
+import fastavro.write
 import msgspec
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
@@ -64,6 +70,27 @@ def _load(kind: type[records.Record]) -> _Codec:
     crc = bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
     parsed = fastavro.parse_schema(schema)
     return _Codec(kind, MARKER + crc, parsed)
+
+
+_encode_json: Final = msgspec.json.Encoder().encode
+_ITEMS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    "int": msgspec.json.Decoder(list[int]),
+    "string": msgspec.json.Decoder(list[str]),
+    "json": msgspec.json.Decoder(list[msgspec.Raw]),
+}
+
+
+def _write_json_array(items: list[Any], schema: dict[str, Any]) -> bytes:
+    return b"[" + b",".join(items) + b"]" if schema["of"] == "json" else _encode_json(items)
+
+
+def _read_json_array(data: bytes, schema: dict[str, Any], _: object = None) -> list[Any]:
+    items: list[Any] = _ITEMS[schema["of"]].decode(data)
+    return [bytes(item) for item in items] if schema["of"] == "json" else items
+
+
+fastavro.write.LOGICAL_WRITERS["bytes-json-array"] = _write_json_array
+fastavro.read.LOGICAL_READERS["bytes-json-array"] = _read_json_array
 
 
 def encode(record: records.Record) -> bytes:

@@ -7,6 +7,7 @@ from schemas import codecs
 from schemas.codecs import UndecodableError, decode, decode_any, encode
 from schemas.records import Agent, AgentVersion, Batch, Chunk, Receipt, Record, SubmissionAccepted, Workspace
 from tests.support.samples import chunk
+from tests.unit.sinks.chunks import a_chunk
 
 EXAMPLES: list[Record] = [
     chunk({"a": 1}, b"\xff not json", report_partition=4, rejected_code="undecodable"),
@@ -22,6 +23,10 @@ EXAMPLES: list[Record] = [
         accepted_at=1_700_000_000_000,
         call_ids=bytes(range(16)),
     ),
+    a_chunk(
+        ["+12125550001", "+4915123456789"], phone_number_sent=['\n 1"', "ü"], variables=[b'{"a":[1,{"b":null}]}', b"{}"]
+    ),
+    a_chunk([]),
     SubmissionAccepted(submission_id="s", workspace_id="w", batch_id="b", total=3, accepted_at=1),
     Workspace(workspace_id="w", name="Ünïcode", timezone="Europe/Berlin", created_at=1),
     Agent(
@@ -33,7 +38,7 @@ EXAMPLES: list[Record] = [
     ),
     Batch(batch_id="b", workspace_id="w", name="n", phone_ids=["p"], allowed_days=[0, 6], created_at=1),
 ]
-NAMES = [type(example).__name__ for example in EXAMPLES]
+NAMES = [f"{type(example).__name__}-{place}" for place, example in enumerate(EXAMPLES)]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
@@ -63,7 +68,7 @@ def test_what_is_not_ours_is_undecodable(value: bytes | None) -> None:
 
 def test_another_kind_than_asked_for_is_undecodable() -> None:
     with pytest.raises(UndecodableError, match="Workspace, not a Chunk"):
-        decode(encode(EXAMPLES[3]), Chunk)
+        decode(encode(Workspace(workspace_id="w", name="n", timezone="UTC", created_at=1)), Chunk)
 
 
 def test_the_prefix_is_single_object_encoding() -> None:
