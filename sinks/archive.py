@@ -14,7 +14,7 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from schemas.codecs import UndecodableError, decode
-from schemas.dead_letters import from_message
+from schemas.dead_letters import DeadLetter, from_message
 from schemas.kafka_connection import KafkaConnection
 from schemas.records import SubmissionAccepted
 from schemas.topics import TopicName
@@ -46,6 +46,7 @@ class Archive:
             GROUP,
             [self._dead_letters, self._parking, self._receipts],
             lambda: make_consumer(kafka, GROUP),
+            self.read,
             self.write,
             most_messages=MOST_MESSAGES,
             most_bytes=MOST_BYTES,
@@ -59,23 +60,29 @@ class Archive:
         """Let the flush in progress end and be committed; return whether it did in time."""
         return await self._consuming.stop()
 
-    async def write(self, messages: Sequence[ConsumerRecord]) -> None:
-        """Store what the messages hold; raise TryAgainError or MustStopError."""
-        for insert in await asyncio.to_thread(self._inserts, messages):
-            await self._clickhouse.insert(insert)
-
-    def _inserts(self, messages: Sequence[ConsumerRecord]) -> list[Insert]:
+    def read(self, messages: Sequence[ConsumerRecord]) -> list[DeadLetter | SubmissionAccepted]:
+        """Return what is kept of the messages; one that is not dialfeed's is passed over."""
         letters = [
-            from_message(m.value, m.headers, parked=m.topic == self._parking)
-            for m in messages
-            if m.topic != self._receipts
+            from_message(message.value, message.headers, parked=message.topic == self._parking)
+            for message in messages
+            if message.topic != self._receipts
         ]
         ours = [letter for letter in letters if letter is not None]
-        accepted = list(_accepted(m.value for m in messages if m.topic == self._receipts))
         if len(ours) < len(letters):
             log.warning("foreign_messages_skipped", count=len(letters) - len(ours), topic=self._dead_letters)
-        inserts = [dead_letters_insert(ours)] if ours else []
-        return [*inserts, submissions_insert(accepted)] if accepted else inserts
+        return [*ours, *_accepted(message.value for message in messages if message.topic == self._receipts)]
+
+    async def write(self, items: Sequence[DeadLetter | SubmissionAccepted]) -> None:
+        """Store what `read` returned; raise TryAgainError or MustStopError."""
+        for insert in await asyncio.to_thread(_inserts, items):
+            await self._clickhouse.insert(insert)
+
+
+def _inserts(items: Sequence[DeadLetter | SubmissionAccepted]) -> list[Insert]:
+    accepted = [item for item in items if isinstance(item, SubmissionAccepted)]
+    letters = [item for item in items if not isinstance(item, SubmissionAccepted)]
+    inserts = [dead_letters_insert(letters)] if letters else []
+    return [*inserts, submissions_insert(accepted)] if accepted else inserts
 
 
 def _accepted(values: Iterator[bytes | None]) -> Iterator[SubmissionAccepted]:

@@ -1,8 +1,9 @@
 """The loop that both consumers run: take what waits, write it, commit. It decides nothing about the messages.
 
-Offsets are committed only after the messages have been written, in order, so that a stop at any point leaves work
-to be done again and never work undone. While the world is wrong the same messages are tried again in place: nothing
-is fetched meanwhile beyond what is buffered, heartbeats go on, and the lag shows the wait.
+While one flush is written, the next is taken and read. Offsets are committed only after the messages have been
+written, in order, so that a stop at any point leaves work to be done again and never work undone. While the world is
+wrong the same messages are tried again in place: nothing is fetched meanwhile beyond the next flush and what is
+buffered, heartbeats go on, and the lag shows the wait.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -23,10 +25,14 @@ from schemas.messages import MustStopError, TryAgainError
 from sinks.errors import RowsRefusedError
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 IDLE_MS: Final = 200
 LINGER_MS: Final = 25
-"""Once more than one message waits, others are waited for as long as the next comes within this."""
+"""Once more than one message waits, others are waited for as long as the next comes within this.
+
+So often it is also looked whether the flush before has been written.
+"""
 LONGEST_LINGER_SECONDS: Final = 0.25
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -48,8 +54,13 @@ class Consumer(Protocol):
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None: ...
 
 
-Write = Callable[[Sequence[ConsumerRecord]], Awaitable[None]]
-"""Writes messages, in a way that may be repeated; raises TryAgainError or MustStopError."""
+@dataclass(slots=True)
+class _Flush(Generic[T]):
+    """What is written at once: what was read of messages, and the offsets to commit once it has been written."""
+
+    assignment: int
+    items: list[T] = field(default_factory=list)
+    offsets: dict[TopicPartition, int] = field(default_factory=dict)
 
 
 def group_member(kafka: KafkaConnection, group: str) -> Consumer:
@@ -63,12 +74,7 @@ def group_member(kafka: KafkaConnection, group: str) -> Consumer:
     return consumer
 
 
-def next_offsets(messages: Iterable[ConsumerRecord]) -> dict[TopicPartition, int]:
-    """Return what to commit once the messages, in order within each partition, have been written."""
-    return {TopicPartition(message.topic, message.partition): message.offset + 1 for message in messages}
-
-
-class Consuming:
+class Consuming(Generic[T]):
     """One consumer's way from start to stop."""
 
     def __init__(
@@ -76,7 +82,8 @@ class Consuming:
         name: str,
         topics: Sequence[str],
         make_consumer: Callable[[], Consumer],
-        write: Write,
+        read: Callable[[Sequence[ConsumerRecord]], Sequence[T]],
+        write: Callable[[Sequence[T]], Awaitable[None]],
         *,
         most_messages: int,
         most_bytes: int,
@@ -85,17 +92,20 @@ class Consuming:
     ) -> None:
         """Bound what is written at once: messages by their weight, 1 unless said otherwise, and bytes.
 
+        `read` is pure and runs in a thread. `write` may be repeated; it raises TryAgainError or MustStopError.
         `moved` is called when partitions have moved away and before others are worked on: forget what was read.
         """
-        self._name, self._topics, self._make_consumer, self._write = name, topics, make_consumer, write
+        self._name, self._topics, self._make_consumer = name, topics, make_consumer
+        self._read, self._write = read, write
         self._most_messages, self._most_bytes, self._weight_of = most_messages, most_bytes, weight_of
         self._moved = moved
         self._step = max(most_messages // 8, 1)  # bytes are counted after each
         self._busy = asyncio.Lock()
         self._interrupted = asyncio.Event()  # the wait for a better world is over: stopping, or partitions move
-        self._assigned = asyncio.Event()  # cleared by giving up: later offsets must not be committed over earlier ones
+        self._assigned = asyncio.Event()  # cleared while partitions move
         self._assigned.set()
         self._moving = asyncio.Event()  # partitions are being taken away: aiokafka's `getmany` may wait until all moved
+        self._assignment = 0  # counts moves: what was taken before one is fetched again, and must not be written
         self._stopping = False
         self._ended = asyncio.Event()
         self._waiting = False
@@ -145,33 +155,44 @@ class Consuming:
         return None
 
     async def _consume(self, consumer: Consumer) -> None:
-        while not self._stopping:
-            async with self._busy:
-                messages = await self._gather(consumer)
-                if messages and await self._written(messages):
-                    await self._commit(consumer, next_offsets(messages))
-                elif messages and not self._stopping:
-                    self._assigned.clear()
-            await self._assigned.wait()
+        gathering: asyncio.Future[_Flush[T]] | None = None
+        try:
+            while not self._stopping:
+                gathering = gathering or asyncio.ensure_future(self._gather(consumer))
+                flush, gathering = await gathering, None
+                async with self._busy:
+                    if flush.offsets and flush.assignment == self._assignment:
+                        gathering = asyncio.ensure_future(self._gather(consumer))
+                        if await self._written(flush.items):
+                            await self._commit(consumer, flush.offsets)
+                await self._assigned.wait()
+        finally:
+            if gathering is not None:
+                gathering.cancel()
+                await asyncio.gather(gathering, return_exceptions=True)
 
-    async def _gather(self, consumer: Consumer) -> list[ConsumerRecord]:
-        """Return what waits, up to the bounds; a single message is not kept waiting for more.
+    async def _gather(self, consumer: Consumer) -> _Flush[T]:
+        """Return what waits, read, up to the bounds, and what comes while the flush before is written.
 
-        Under load larger flushes cost less: ClickHouse has a cost an insert, and merges small parts again and again.
+        A single message is not kept waiting for more. Under load larger flushes cost less: ClickHouse has a cost an
+        insert, and merges small parts again and again.
         """
-        messages: list[ConsumerRecord] = []
+        flush: _Flush[T] = _Flush(self._assignment)
         size, weight, timeout = 0, 0.0, IDLE_MS
         until = math.inf
         while weight < self._most_messages and size < self._most_bytes:
             new = await self._taken(consumer, timeout)
-            if not new:
+            if not new and (self._moving.is_set() or not self._busy.locked()):
                 break
-            until = until if messages else time.monotonic() + LONGEST_LINGER_SECONDS
-            messages += new
-            size += sum(len(message.value or b"") for message in new)
-            weight += sum(map(self._weight_of, new))
-            timeout = LINGER_MS if weight > 1 and time.monotonic() < until else 0
-        return messages
+            if new:
+                until = until if flush.offsets else time.monotonic() + LONGEST_LINGER_SECONDS
+                flush.items += await asyncio.to_thread(self._read, new)
+                flush.offsets |= {TopicPartition(each.topic, each.partition): each.offset + 1 for each in new}
+                size += sum(len(message.value or b"") for message in new)
+                weight += sum(map(self._weight_of, new))
+            lingers = self._busy.locked() or (weight > 1 and time.monotonic() < until)
+            timeout = LINGER_MS if lingers else 0
+        return flush
 
     async def _taken(self, consumer: Consumer, timeout_ms: int) -> list[ConsumerRecord]:
         """Return some of what waits; nothing once partitions move, for which the flush in progress is waited for."""
@@ -185,11 +206,11 @@ class Consuming:
             taking.cancel()
             moving.cancel()
 
-    async def _written(self, messages: Sequence[ConsumerRecord]) -> bool:
+    async def _written(self, items: Sequence[T]) -> bool:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                await self._write(messages)
+                await self._write(items)
             except TryAgainError as error:
                 self._note_waiting(str(error))
             except RowsRefusedError as error:
@@ -230,6 +251,7 @@ class Consuming:
     async def let_go(self) -> None:
         """Let the flush in progress end, or give it up if it only waits, before partitions move."""
         self._moving.set()
+        self._assignment += 1
         if not self._stopping:
             self._assigned.clear()
         if self._waiting:
@@ -250,7 +272,7 @@ class Consuming:
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    def __init__(self, consuming: Consuming) -> None:
+    def __init__(self, consuming: Consuming[Any]) -> None:
         self._consuming = consuming
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - all of them move

@@ -70,12 +70,13 @@ class Load:
         self._clickhouse, self._publisher, self._app_version = clickhouse, publisher, app_version
         self._statuses = StatusLoad(clickhouse, app_version)
         self._replays = ReplayLoad(clickhouse, publisher, app_version)
-        self._status_topic = kafka.topic(TopicName.STATUS)
+        self._status_topic, self._chunk_topic = kafka.topic(TopicName.STATUS), kafka.topic(TopicName.PHONE_LOG)
         self._memory = _Memory()
         self._consuming = Consuming(
             GROUP,
-            [kafka.topic(TopicName.PHONE_LOG), self._status_topic],
+            [self._chunk_topic, self._status_topic],
             lambda: make_consumer(kafka, GROUP),
+            self.read,
             self.write,
             most_messages=MOST_CHUNKS,
             most_bytes=MOST_BYTES,
@@ -94,11 +95,19 @@ class Load:
     def _forget(self) -> None:
         self._memory = _Memory()  # a flush still under way keeps the old one, and what it learns is not kept
 
-    async def write(self, messages: Sequence[ConsumerRecord]) -> None:
-        """Store what these messages hold and tell so; raise TryAgainError or MustStopError."""
+    def read(self, messages: Sequence[ConsumerRecord]) -> list[ConsumerRecord | PhoneLogChunk]:
+        """Return the statuses, as they are, and the chunks; a message that is not dialfeed's is passed over."""
+        items = [message if message.topic == self._status_topic else _chunk_in(message) for message in messages]
+        found = [item for item in items if item is not None]
+        if len(found) < len(messages):
+            log.warning("foreign_messages_skipped", count=len(messages) - len(found), topic=self._chunk_topic)
+        return found
+
+    async def write(self, items: Sequence[ConsumerRecord | PhoneLogChunk]) -> None:
+        """Store what `read` returned and tell so; raise TryAgainError or MustStopError."""
         memory = self._memory
-        statuses = [message for message in messages if message.topic == self._status_topic]
-        chunks = await asyncio.to_thread(chunks_in, [m for m in messages if m.topic != self._status_topic])
+        chunks = [item for item in items if isinstance(item, PhoneLogChunk)]
+        statuses = [item for item in items if not isinstance(item, PhoneLogChunk)]
         written = await self._statuses.write(statuses, memory.states)
         first = [chunk for chunk in chunks if chunk.replay is None]
         if first:
@@ -178,14 +187,6 @@ class Load:
     def _dead_letters(self, refused: Sequence[RefusedRow]) -> list[Message]:
         now = time.time_ns() // 1_000_000
         return [dead_letters.to_message(dead_letter_of(row, now, self._app_version)) for row in refused]
-
-
-def chunks_in(messages: Sequence[ConsumerRecord]) -> list[PhoneLogChunk]:
-    """Return the chunks in the messages; a message that is not dialfeed's is passed over."""
-    found = [chunk for chunk in map(_chunk_in, messages) if chunk is not None]
-    if len(found) < len(messages):
-        log.warning("foreign_messages_skipped", count=len(messages) - len(found), topic=messages[0].topic)
-    return found
 
 
 def _chunk_in(message: ConsumerRecord) -> PhoneLogChunk | None:

@@ -318,8 +318,8 @@ async def test_the_archive_keeps_dead_letters_and_accepted_submissions_only(
     told = [encode(ACCEPTED), encode(receipt_of(prepare(chunks(1)[0]))), b"not ours", None]
     archive = Archive(NO_KAFKA, Tables(clickhouse, actions))
 
-    await archive.write(waiting)
-    await archive.write([record(i, value, topic="calls.receipts") for i, value in enumerate(told)])
+    await archive.write(archive.read(waiting))
+    await archive.write(archive.read([record(i, value, topic="calls.receipts") for i, value in enumerate(told)]))
 
     assert actions == [("dead_letters", 1), ("submissions", 1)]
     known = await clickhouse.submission("submission")

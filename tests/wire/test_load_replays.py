@@ -201,7 +201,7 @@ async def test_a_row_that_clickhouse_refuses_is_a_dead_letter_again(clickhouse: 
     async with refusing(clickhouse, f"batch_id = '{batch}' AND phone_number = '{numbers(2)[1]}'"):
         await sink.take(slice_of)
         await sink.take(slice_of)
-    await Archive(NO_KAFKA, clickhouse).write([_read(each) for each in sink.published.messages if _is_letter(each)])
+    await archive(clickhouse, *filter(_is_letter, sink.published.messages))
     known = await clickhouse.submission(batch)
 
     assert receipts(sink) == [(2, 0, 0, 1, 0)] * 2
@@ -224,7 +224,7 @@ async def test_the_report_shows_what_replays_have_done(clickhouse: ClickHouse, b
         await sink.take(of_batch(batch, [5], replay_id=f"{batch}-{part}"))
 
     letter = replace(a_letter(0), submission_id=f"{batch}-bad-5")
-    await Archive(NO_KAFKA, clickhouse).write([_read(to_message(letter))])
+    await archive(clickhouse, to_message(letter))
     known = await clickhouse.submission(f"{batch}-bad-5")
 
     assert known is not None
@@ -301,9 +301,8 @@ async def test_a_status_sent_on_to_its_partition_keeps_its_history(clickhouse: C
 async def test_parked_letters_are_kept_beside_the_others(clickhouse: ClickHouse, batch: str) -> None:
     first = replace(a_letter(0), submission_id=batch, workspace_id="w", tried=b"{tried", changes="set a")
     parked = replace(first, attempt=2, parked=True)
-    archive = Archive(NO_KAFKA, clickhouse)
 
-    await archive.write([_read(to_message(letter)) for letter in (first, parked)])
+    await archive(clickhouse, to_message(first), to_message(parked))
 
     statement = """
     SELECT attempt, workspace_id, tried, changes, parked FROM dead_letters FINAL
@@ -319,5 +318,8 @@ def _is_letter(of: Message) -> bool:
     return of.topic == TopicName.DEAD_LETTER
 
 
-def _read(of: Message) -> Any:
-    return message(of.topic, of.value, 0, ACCEPTED_AT, key=of.key, headers=of.headers)
+async def archive(clickhouse: ClickHouse, *of: Message) -> None:
+    """Have the letters kept, as if they had been read from Kafka."""
+    consumer = Archive(NO_KAFKA, clickhouse)
+    messages = [message(each.topic, each.value, 0, ACCEPTED_AT, key=each.key, headers=each.headers) for each in of]
+    await consumer.write(consumer.read(messages))

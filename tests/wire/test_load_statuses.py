@@ -61,7 +61,7 @@ class Sink:
         self.load = Load(NO_KAFKA, self.clickhouse, self.published, app_version="1.2")
 
     async def take(self, *of: PhoneLogChunk | Told | ConsumerRecord) -> None:
-        await self.load.write([self.message(each) for each in of])
+        await self.load.write(self.load.read([self.message(each) for each in of]))
 
     def message(self, of: PhoneLogChunk | Told | ConsumerRecord) -> ConsumerRecord:
         if isinstance(of, PhoneLogChunk):

@@ -43,6 +43,8 @@ class MemoryConsumer:
         self.late: list[Any] = []
         """Comes when `waiting` is empty and a call waits for it."""
         self.idle = asyncio.Event()
+        """Set when more is waited for and all that was given has been committed."""
+        self._given = self._committed = 0
 
     def subscribe(self, topics: Sequence[str], *, listener: ConsumerRebalanceListener) -> None:
         self.topics = topics
@@ -60,12 +62,15 @@ class MemoryConsumer:
         taken, self.waiting = self.waiting[:max_records], self.waiting[max_records:]
         if not taken and timeout_ms and self.late:
             taken = [self.late.pop(0)]
-        if not taken and timeout_ms >= IDLE_MS:
+        if taken:
+            self._given = taken[-1].offset + 1
+        elif timeout_ms >= IDLE_MS and self._committed >= self._given:
             self.idle.set()
         await asyncio.sleep(0)
         return {TopicPartition(taken[0].topic, 0): taken} if taken else {}
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        self._committed = max(offsets.values())
         if self.commit_errors:
             raise self.commit_errors.pop(0)
         self.actions.append(("commit", *offsets.values()))
