@@ -30,7 +30,14 @@ from tests.support.samples import SCHEMA, body, record
 
 CAMPAIGNS = 4
 ROUNDS = 9
-FAULTS = ("", "", "worker", "api")  # a kill costs the ten seconds after which Kafka gives its partitions away
+MOMENTS = {"": "", "as a chunk is cleaned": '"cleaned"', "as rows are stored": '_stored"'}
+"""What parts log when something is killed: cleaned but not stored, stored but not acknowledged."""
+
+FAULTS = (
+    *(("worker", moment) for moment in ("", "as a chunk is cleaned")),
+    *(("api", moment) for moment in MOMENTS),
+)
+"""Each costs the ten seconds after which Kafka gives the partitions of the dead away."""
 WITHIN_SECONDS = 90.0
 NUMBERS = tuple(range(1, 5))
 MENDED = json.dumps(
@@ -40,18 +47,18 @@ NEVER = 2**52
 """The corrected schema counts for replays that name it, and for no record by its time: then nothing races."""
 
 STATUSES = ("completed", "busy", "no-answer", "failed")
-BEFORE = ("submit", "submit", "submit", "dial", "replay", "replay parked", "redeliver", "mend")
+BEFORE = ("submit", "dial", "replay", "replay parked", "redeliver")
 AFTER = ("submit", "submit", "dial", "replay", "replay", "replay parked", "two at once", "redeliver")
 
 Settle = Callable[[], Awaitable[None]]
 
 
 def plan(chance: random.Random) -> list[str]:
-    """Return the steps of a campaign; it always begins with records, and the schema is mended in the end."""
-    steps = ["submit"]
-    while len(steps) < ROUNDS - 2:
-        steps.append(chance.choice(AFTER if "mend" in steps else BEFORE))
-    return [*steps, *([chance.choice(AFTER)] if "mend" in steps else ["mend"]), "replay"]
+    """Return the steps of a campaign, whose schema is mended on the way; in the end all is delivered again."""
+    before = ["submit", *chance.choices(BEFORE, k=chance.randint(1, 3)), "mend"]
+    after = ["replay", "redeliver", *chance.choices(AFTER, k=ROUNDS - len(before) - 4)]
+    chance.shuffle(after)
+    return [*before, *after, "replay", "redeliver"]
 
 
 class Campaign:
@@ -333,17 +340,27 @@ def _kill(running: Installation, what: str) -> None:
         running.start_worker()
 
 
-async def _round(running: Installation, campaigns: list[Campaign], place: int, chance: random.Random) -> None:
-    """Let each campaign do its step; kill something on the way, at once or a moment later."""
+async def _round(running: Installation, campaigns: list[Campaign], place: int, fault: tuple[str, str] | None) -> None:
+    """Let each campaign do its step; kill something on the way."""
+    logged = running.log()
     settles = await asyncio.gather(*(each.ask(each.plan[place]) for each in campaigns))
-    fault, moment = chance.choice(FAULTS), chance.choice((0.0, 0.3, 1.5))
     ends = [asyncio.create_task(_ended(each, settle)) for each, settle in zip(campaigns, settles, strict=True)]
-    if fault:
+    if fault is not None:
+        what, moment = fault
         for each in campaigns:
-            each.done[-1] += f" ({fault} killed after {moment} s)"
-        await asyncio.wait(ends, timeout=moment)
-        _kill(running, fault)
+            each.done[-1] += f" ({what} killed {moment or 'at once'})"
+        event = MOMENTS[moment]
+        logs: asyncio.Future[Any] = asyncio.create_task(_comes(running, event, logged.count(event)))
+        all_end: asyncio.Future[Any] = asyncio.ensure_future(asyncio.wait(ends))
+        await asyncio.wait([logs, all_end], return_when=asyncio.FIRST_COMPLETED)
+        logs.cancel()
+        _kill(running, what)
     await asyncio.gather(*ends)
+
+
+async def _comes(running: Installation, event: str, before: int) -> None:
+    while event and running.log().count(event) <= before:  # noqa: ASYNC110  # what is waited for is a log of others
+        await asyncio.sleep(0.002)
 
 
 async def _ended(campaign: Campaign, settle: Settle) -> None:
@@ -367,8 +384,10 @@ async def test_replays_among_everything_else_do_as_the_model(kafka_bootstrap: st
             Campaign(f"seed-{seed}-{number}", running, random.Random(chance.random())) for number in range(CAMPAIGNS)
         ]
         await asyncio.gather(*(each.begin() for each in campaigns))
-        for place in range(ROUNDS):
-            await _round(running, campaigns, place, chance)
+        faults = [*FAULTS, *[None] * (ROUNDS - len(FAULTS))]
+        chance.shuffle(faults)
+        for place, fault in enumerate(faults):
+            await _round(running, campaigns, place, fault)
         letters = await _letters(running.bus)
         commands = [decode(each.value, DialerCommand) for each in await running.bus.everything(TopicName.DIALER)]
         for each in campaigns:
