@@ -33,6 +33,30 @@ SUBMISSION: Final = "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11"
 CALL: Final = "b1946ac9-2492-8d23-a7c5-5c1d64cc1d5e"
 BATCH: Final = "66f2a9c1d4e5b60718293a4b"
 RECORD: Final = {"phoneNumber": "12125551001", "firstName": "Ada", "timezone": "America/New_York"}
+_PREFER: Final[Schema] = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": TEXT,
+    "description": "`respond-async`: answer 202 at once; `wait=N`: wait at most N seconds",
+    "example": "wait=10",
+}
+_FAILED_CHUNK: Final = {
+    "chunkNum": 1,
+    "error": "1 of 2 records failed; the first is record 1 (/phoneNumber): phoneNumber is too short",
+    "firstIndex": 0,
+    "size": 2,
+    "added": 1,
+    "failed": 1,
+    "retryable": False,
+    "records": [
+        {
+            "index": 1,
+            "phoneNumber": "123",
+            "errors": [{"path": "/phoneNumber", "code": "phone_invalid", "message": "phoneNumber is too short"}],
+        }
+    ],
+    "recordsOmitted": 0,
+}
 
 
 @cache
@@ -81,20 +105,32 @@ _DESCRIPTION: Final = (
 
 def _add_calls() -> Schema:
     done = {"added": 1, "callIds": [CALL], "submissionId": SUBMISSION}
-    error = {"path": "/phoneNumber", "code": "phone_invalid", "message": "phoneNumber is too short"}
-    failed = {
-        "chunkNum": 1,
-        "error": "1 of 2 records failed; the first is record 1 (/phoneNumber): phoneNumber is too short",
-        "firstIndex": 0,
-        "size": 2,
-        "added": 1,
-        "failed": 1,
-        "retryable": False,
-        "records": [{"index": 1, "phoneNumber": "123", "errors": [error]}],
-        "recordsOmitted": 0,
-    }
     counted = {"added": COUNT, "callIds": array_of(UUID), "submissionId": TEXT}
     partly = object_of({**counted, "failedChunks": array_of(ref("FailedChunk"))})
+    return {
+        "operationId": "addCallsToBatch",
+        "summary": "Add calls to a batch",
+        "parameters": [_PREFER, IDEMPOTENCY_KEY],
+        "requestBody": body_of("AddCalls", {"batchId": BATCH, "call_data": [RECORD]}),
+        "responses": {
+            "200": answer_of(200, "every record is stored", object_of(counted), done),
+            "202": _pending(),
+            "207": answer_of(
+                207, "some records are stored", partly, {**done, "failedChunks": [_FAILED_CHUNK]}, ok=False
+            ),
+            **errors_of(
+                *SENDING,
+                HttpCode.NO_VALID_RECORD,
+                *ASKING,
+                HttpCode.BATCH_NOT_FOUND,
+                HttpCode.AGENT_NOT_FOUND,
+                *REPEATING,
+            ),
+        },
+    }
+
+
+def _pending() -> Schema:
     pending = answer_of(
         202,
         "not known yet: ask for the report",
@@ -106,34 +142,7 @@ def _add_calls() -> Schema:
         **LOCATION,
         "Preference-Applied": {"description": "what of Prefer was heeded (RFC 7240)", "schema": TEXT},
     }
-    return {
-        "operationId": "addCallsToBatch",
-        "summary": "Add calls to a batch",
-        "parameters": [
-            {
-                "name": "Prefer",
-                "in": "header",
-                "schema": TEXT,
-                "description": "`respond-async`: answer 202 at once; `wait=N`: wait at most N seconds",
-                "example": "wait=10",
-            },
-            IDEMPOTENCY_KEY,
-        ],
-        "requestBody": body_of("AddCalls", {"batchId": BATCH, "call_data": [RECORD]}),
-        "responses": {
-            "200": answer_of(200, "every record is stored", object_of(counted), done),
-            "202": pending,
-            "207": answer_of(207, "some records are stored", partly, {**done, "failedChunks": [failed]}, ok=False),
-            **errors_of(
-                *SENDING,
-                HttpCode.NO_VALID_RECORD,
-                *ASKING,
-                HttpCode.BATCH_NOT_FOUND,
-                HttpCode.AGENT_NOT_FOUND,
-                *REPEATING,
-            ),
-        },
-    }
+    return pending
 
 
 def _create_batch() -> Schema:

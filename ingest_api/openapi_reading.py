@@ -21,6 +21,25 @@ _BATCH: Final = "66f2a9c1d4e5b60718293a4b"
 _CALL: Final = "b1946ac9-2492-8d23-a7c5-5c1d64cc1d5e"
 _AT: Final = "2026-03-01T09:00:00.000Z"
 _TIME: Final[Schema] = {**TEXT, "format": "date-time"}
+_LOG: Final = {
+    "callId": _CALL,
+    "entry": 0,
+    "callStatus": "completed",
+    "callDuration": 48.5,
+    "recordingUrl": "https://recordings.example/b1946ac9.mp3",
+    "transcript": "Hello ...",
+    "createdAt": _AT,
+}
+_CONTACT: Final = {
+    "_id": _CALL,
+    "phoneNumber": "+12125551001",
+    "timezone": "America/New_York",
+    "timezoneSource": "record",
+    "callId": _CALL,
+    "phoneLogs": [_LOG],
+    "createdAt": _AT,
+    "firstName": "Ada",
+}
 _PAGES: Final = [query_of("page", 1, MOST_PAGE), query_of("limit", DEFAULT_LIMIT, MOST_LIMIT)]
 
 
@@ -54,25 +73,6 @@ def _text(name: str, description: str, example: str, most: int = MOST_CHARACTERS
 
 
 def _batch_details() -> Schema:
-    log = {
-        "callId": _CALL,
-        "entry": 0,
-        "callStatus": "completed",
-        "callDuration": 48.5,
-        "recordingUrl": "https://recordings.example/b1946ac9.mp3",
-        "transcript": "Hello ...",
-        "createdAt": _AT,
-    }
-    contact = {
-        "_id": _CALL,
-        "phoneNumber": "+12125551001",
-        "timezone": "America/New_York",
-        "timezoneSource": "record",
-        "callId": _CALL,
-        "phoneLogs": [log],
-        "createdAt": _AT,
-        "firstName": "Ada",
-    }
     rules = {"retry": 2, "delay": 600, "timezone": None, "callingHour": None, "allowedDays": [1, 2, 3, 4, 5]}
     example = {"batchId": _BATCH, "batchName": "Spring", "batchStatus": "completed", **rules, "page": 1, "limit": 10}
     return {
@@ -103,7 +103,7 @@ def _batch_details() -> Schema:
                 200,
                 "the page; one past the end is empty",
                 ref("BatchDetails"),
-                {**example, "total": 1, "totalPages": 1, "data": [contact]},
+                {**example, "total": 1, "totalPages": 1, "data": [_CONTACT]},
             ),
             **errors_of(HttpCode.FIELD_INVALID, *ASKING, HttpCode.BATCH_NOT_FOUND, HttpCode.STORE_UNAVAILABLE),
         },

@@ -13,6 +13,7 @@ from schemas.records import Receipt
 from schemas.statuses import CallStatus
 from schemas.stores import CallPlace
 from sinks.entries import LeftTimes
+from sinks.report_rows import receipt_of
 from sinks.sessions import Session
 from sinks.statuses import Call, StatusRow
 
@@ -104,24 +105,7 @@ def read_left_times(session: Session, batch_ids: Iterable[str]) -> dict[str, Lef
 def read_receipts(session: Session, submission_ids: Sequence[str]) -> list[Receipt]:
     """Return the receipts given of these submissions; callIds only of those that have a body hash."""
     rows = [row for some in parts(submission_ids) for row in session.query(_RECEIPTS, ids=",".join(some))]
-    return [_receipt(row) for row in rows]
-
-
-def _receipt(row: Sequence[Any]) -> Receipt:
-    submission_id, workspace_id, batch_id, first_index, size, total, added, failed, accepted_at, ids, body_hash = row
-    return Receipt(
-        submission_id=submission_id,
-        workspace_id=workspace_id,
-        batch_id=batch_id or None,
-        first_index=first_index,
-        size=size,
-        total=total,
-        added=added,
-        failed=failed,
-        accepted_at=accepted_at,
-        call_ids=ids,
-        body_hash=body_hash or None,
-    )
+    return [receipt_of(row) for row in rows]
 
 
 def move_late(session: Session, rows: Sequence[StatusRow]) -> None:

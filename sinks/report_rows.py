@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from schemas.dead_letters import DeadLetter, pack_errors
 from schemas.outcomes import RECORD_CODES
@@ -31,6 +32,24 @@ def receipts_insert(receipts: Sequence[Receipt]) -> Insert:
             native.texts("call_ids", [r.call_ids for r in receipts]),
             native.texts("body_hash", [r.body_hash or "" for r in receipts]),
         ],
+    )
+
+
+def receipt_of(row: Sequence[Any]) -> Receipt:
+    """Return the receipt that a row holds; `accepted_at` in ms, `call_ids` as bytes."""
+    submission_id, workspace_id, batch_id, first_index, size, total, added, failed, accepted_at, ids, body_hash = row
+    return Receipt(
+        submission_id=submission_id,
+        workspace_id=workspace_id,
+        batch_id=batch_id or None,
+        first_index=first_index,
+        size=size,
+        total=total,
+        added=added,
+        failed=failed,
+        accepted_at=accepted_at,
+        call_ids=ids,
+        body_hash=body_hash or None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from schemas.dead_letters import phone_number_sent, unpack_errors
-from schemas.records import CHUNK_RECORDS, Receipt, SubmissionAccepted
+from schemas.records import CHUNK_RECORDS, SubmissionAccepted
 from schemas.stores import (
     RECORDS_REPORTED,
     REPLAYED_REPORTED,
@@ -17,13 +17,14 @@ from schemas.stores import (
     StoredSubmission,
 )
 from sinks.query import Query
+from sinks.report_rows import receipt_of
 
 BYTES: Final = ("call_ids", "record", "tried", "errors", "variables")
 """Columns of bytes: they are not to be read as text."""
 
 _RECEIPTS: Final = """
-SELECT workspace_id, batch_id, first_index, size, total, added, failed, toUnixTimestamp64Milli(accepted_at), call_ids,
-    body_hash
+SELECT submission_id, workspace_id, batch_id, first_index, size, total, added, failed,
+    toUnixTimestamp64Milli(accepted_at), call_ids, body_hash
 FROM receipts FINAL WHERE submission_id = {id:String} ORDER BY first_index
 """
 _ACCEPTED: Final = """
@@ -67,7 +68,7 @@ def read_submission(query: Query, submission_id: str) -> StoredSubmission | None
     """Return what is stored of a submission, or None. Dead letters are read before receipts: never more than due."""
     failed = dict[int, int](query(_FAILED, id=submission_id, chunk=CHUNK_RECORDS))
     failures = query(_FAILURES, id=submission_id, chunk=CHUNK_RECORDS, shown=RECORDS_REPORTED) if failed else []
-    receipts = [_receipt(submission_id, row) for row in query(_RECEIPTS, id=submission_id)]
+    receipts = [receipt_of(row) for row in query(_RECEIPTS, id=submission_id)]
     accepted = [_accepted(submission_id, row) for row in query(_ACCEPTED, id=submission_id)]
     if not (failed or receipts or accepted):
         return None
@@ -86,23 +87,6 @@ def _replayed(rows: Sequence[Sequence[Any]]) -> ReplayedRecords:
     if not rows:
         return ReplayedRecords()
     return ReplayedRecords(rows[0][4], [ReplayedRecord(index, outcome, at, of) for index, outcome, at, of, _ in rows])
-
-
-def _receipt(submission_id: str, row: Sequence[Any]) -> Receipt:
-    workspace_id, batch_id, first_index, size, total, added, failed, accepted_at, call_ids, body_hash = row
-    return Receipt(
-        submission_id=submission_id,
-        workspace_id=workspace_id,
-        batch_id=batch_id or None,
-        first_index=first_index,
-        size=size,
-        total=total,
-        added=added,
-        failed=failed,
-        accepted_at=accepted_at,
-        call_ids=call_ids,
-        body_hash=body_hash or None,
-    )
 
 
 def _accepted(submission_id: str, row: Sequence[Any]) -> SubmissionAccepted:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -117,7 +117,7 @@ async def test_a_dead_letter_topic_that_refuses_ends_the_worker_before_it_acknow
     said = (tmp_path / "parts.log").read_text()
     assert "worker_stops" in said
     assert "max.message.bytes" in said
-    assert await _end(bus, TopicName.PHONE_LOG) == 0
+    assert await bus.end(TopicName.PHONE_LOG) == 0
 
     await _set(bus, TopicName.DEAD_LETTER, {"max.message.bytes": "1000000"})
     with part(bus, tmp_path, "worker"):
@@ -152,7 +152,7 @@ async def test_a_schema_that_cannot_be_used_holds_the_worker_before_the_first_de
             await bus.read(TopicName.WORKERS, partial(at_least, 4))
             assert worker.poll() is None
             assert await bus.committed("worker", TopicName.RAW) == 0
-            assert [await _end(bus, topic) for topic in (TopicName.DEAD_LETTER, TopicName.PHONE_LOG)] == [0, 0]
+            assert [await bus.end(topic) for topic in (TopicName.DEAD_LETTER, TopicName.PHONE_LOG)] == [0, 0]
 
             await bus.publisher.publish([_agent()])
             sent = {(f"s{submission}", index) for submission in range(3) for index in range(1500)}
@@ -161,7 +161,7 @@ async def test_a_schema_that_cannot_be_used_holds_the_worker_before_the_first_de
             await eventually(lambda: _waits_no_more(waits))
     assert "agent a, version 1" in reason
     assert sum(len(log.record_index) for log in logs(found)) == 4500
-    assert await _end(bus, TopicName.DEAD_LETTER) == 0
+    assert await bus.end(TopicName.DEAD_LETTER) == 0
     assert log_file.read_text().count("breaker_open") == 1
 
 
@@ -211,16 +211,6 @@ async def _admin(bus: Bus) -> AsyncIterator[AIOKafkaAdminClient]:
 async def _set(bus: Bus, topic: TopicName, settings: dict[str, str]) -> None:
     async with _admin(bus) as admin:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, bus.connection.topic(topic), settings)])
-
-
-async def _end(bus: Bus, topic: TopicName) -> int:
-    """Return how many messages were ever put on a topic."""
-    consumer = AIOKafkaConsumer(**bus.connection.client_options())
-    async with consumer:
-        await consumer.topics()
-        partitions = consumer.partitions_for_topic(bus.connection.topic(topic)) or set()
-        ends = await consumer.end_offsets([TopicPartition(bus.connection.topic(topic), one) for one in partitions])
-    return sum(ends.values())
 
 
 async def test_an_aborted_transaction_leaves_no_trace(bus: Bus, tmp_path: Path) -> None:

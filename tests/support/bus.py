@@ -79,6 +79,19 @@ class Bus:
                     found.extend(messages)
         return found
 
+    async def end(self, topic: TopicName) -> int:
+        """Return how many messages were ever put on a topic."""
+        async with AIOKafkaConsumer(self.connection.topic(topic), **self.connection.client_options()) as consumer:
+            places = consumer.assignment()
+            assert places
+            return sum((await consumer.end_offsets(places)).values())
+
+    async def everything(self, topic: TopicName) -> list[Any]:
+        """Return all that is on a topic now, by partition and offset."""
+        end = await self.end(topic)
+        found = await self.read(topic, lambda messages: len(messages) >= end)
+        return sorted(found, key=lambda each: (each.partition, each.offset))
+
     async def dead_letters(self, submission_id: str, count: int) -> list[DeadLetter]:
         """Return a submission's dead letters once there are so many."""
         key = submission_id.encode()

@@ -19,10 +19,9 @@ from schemas.dead_letter_query import (
     group_of,
     merged,
 )
-from schemas.dead_letters import DeadLetter, pack_errors
-from schemas.outcomes import RECORD_CODES, Code, FieldError
-from sinks import native
-from sinks.native import MILLISECONDS
+from schemas.dead_letters import DeadLetter
+from schemas.outcomes import Code, FieldError
+from sinks.report_rows import dead_letters_insert
 from sinks.rows import Insert
 
 AT = 1_800_000_000_000
@@ -93,34 +92,4 @@ def groups_of(letters: Sequence[KeptLetter], query: DeadLetterQuery, by: GroupBy
 
 def letters_insert(letters: Sequence[KeptLetter]) -> Insert:
     """Return the insert of letters, parked or not, one row each."""
-    ours = [one.letter for one in letters]
-    first = [letter.errors[0] for letter in ours]
-    columns = [
-        native.texts("submission_id", [x.submission_id for x in ours]),
-        native.integers("record_index", "UInt32", [x.record_index for x in ours]),
-        native.integers("attempt", "UInt32", [x.attempt for x in ours]),
-        native.integers("version", "UInt64", [x.failed_at for x in ours]),
-        native.texts("batch_id", [x.batch_id or "" for x in ours]),
-        native.texts("code", [error.code for error in first]),
-        native.texts("class", [RECORD_CODES[error.code].failure_class for error in first]),
-        native.texts("stage", [x.stage for x in ours]),
-        native.texts("path", [error.path for error in first]),
-        native.texts("message", [error.message for error in first]),
-        native.texts("errors", [pack_errors(x.errors) for x in ours]),
-        native.texts("source_topic", [x.source_topic for x in ours]),
-        native.integers("source_partition", "Int32", [x.source_partition for x in ours]),
-        native.integers("source_offset", "Int64", [x.source_offset for x in ours]),
-        native.integers("accepted_at", MILLISECONDS, [x.accepted_at for x in ours]),
-        native.integers("first_failed_at", MILLISECONDS, [x.first_failed_at for x in ours]),
-        native.integers("failed_at", MILLISECONDS, [x.failed_at for x in ours]),
-        native.texts("replay_id", [x.replay_id or "" for x in ours]),
-        native.texts("app_version", [x.app_version for x in ours]),
-        native.texts("record", [x.record or b"" for x in ours]),
-        native.texts("body_hash", [x.body_hash or "" for x in ours]),
-        native.texts("workspace_id", [x.workspace_id for x in ours]),
-        native.texts("tried", [x.tried or b"" for x in ours]),
-        native.texts("changes", [x.changes for x in ours]),
-        native.Column("parked", "Bool", bytes(one.parked for one in letters)),
-    ]
-    rows = len(letters)
-    return Insert("dead_letters", tuple(column.name for column in columns), native.block(rows, columns), rows)
+    return dead_letters_insert([replace(one.letter, parked=one.parked) for one in letters])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,12 +12,21 @@ import msgspec
 from schemas.identity import call_ids, uuid_texts
 from schemas.records import PhoneLogChunk
 from schemas.statuses import CallStatus, StatusEvent
-from sinks.clickhouse import ClickHouse
+from sinks.clickhouse import ClickHouse, connect
 from sinks.facts import read_calls, read_left_times, refresh_contacts
 from sinks.rows import phone_log_insert, prepare
 from sinks.statuses import Reported, call_status_insert, merged
 
 _encode = msgspec.json.encode
+
+
+@asynccontextmanager
+async def engine_in(folder: Path) -> AsyncIterator[ClickHouse]:
+    """Yield the real engine with all tables, its data in the folder."""
+    clickhouse = connect(f"chdb://{folder}/chdb")
+    await clickhouse.migrate()
+    yield clickhouse
+    await clickhouse.close()
 
 
 async def store(

@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 
 from schemas.records import Agent, AgentVersion, RegistryRecord
-from tests.support.edge import NOW_MS, WORKSPACE, number_record
+from tests.support.known import NOW_MS, WORKSPACE, number_record
 from tests.support.samples import SCHEMA
 
 UPLOAD_PHONE = "phone-for-uploads"

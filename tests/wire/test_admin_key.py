@@ -11,7 +11,8 @@ import pytest
 from dialfeed.admin_key import ensure_admin_key
 from schemas.registrations import revoked_key
 from tests.support.command import Type, typing
-from tests.support.edge import NOW_MS, World
+from tests.support.edge import World
+from tests.support.known import NOW_MS
 
 
 @pytest.fixture

@@ -16,18 +16,8 @@ from backports import zstd
 from schemas.identity import call_ids, uuid_texts
 from schemas.messages import header
 from schemas.records import Receipt
-from tests.support.edge import (
-    BATCH,
-    BATCH_WITHOUT_AGENT,
-    KEY,
-    OTHER_BATCH,
-    WORKSPACE,
-    World,
-    batch_record,
-    key_record,
-    served,
-    until,
-)
+from tests.support.edge import World, served, until
+from tests.support.known import BATCH, BATCH_WITHOUT_AGENT, KEY, OTHER_BATCH, WORKSPACE, batch_record, key_record
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd.compress}
 GOOD = {"phoneNumber": "12125551001", "firstName": "Ada"}

@@ -14,7 +14,8 @@ from schemas.identity import hash_api_key
 from schemas.records import Agent, ApiKey, Batch, CallingNumber, Workspace
 from schemas.registry import ADMINISTRATION
 from schemas.topics import TopicName
-from tests.support.edge import BATCH, KEY, NOW_MS, OTHER_PHONE, PHONE, WORKSPACE, World, key_record, served
+from tests.support.edge import World, served
+from tests.support.known import BATCH, KEY, NOW_MS, OTHER_PHONE, PHONE, WORKSPACE, key_record
 
 ADMIN_KEY = "df_key-of-the-administration"
 ADMIN = {"x-api-key": ADMIN_KEY}

@@ -15,17 +15,8 @@ from schemas.records import DialerCommand
 from schemas.statuses import MAX_TRANSCRIPT_CHARACTERS
 from schemas.stores import BatchCounts, CallPlace
 from schemas.topics import TopicName
-from tests.support.edge import (
-    BATCH,
-    BATCH_WITHOUT_AGENT,
-    NOW_MS,
-    OTHER_BATCH,
-    OTHER_KEY,
-    WORKSPACE,
-    World,
-    batch_record,
-    served,
-)
+from tests.support.edge import World, served
+from tests.support.known import BATCH, BATCH_WITHOUT_AGENT, NOW_MS, OTHER_BATCH, OTHER_KEY, WORKSPACE, batch_record
 
 CALL = "b1946ac9-2492-8d23-a7c5-5c1d64cc1d5e"
 SECOND = "b1946ac9-2492-8d23-a7c5-5c1d64cc1d5f"

@@ -15,20 +15,8 @@ from schemas.codecs import decode
 from schemas.records import Batch, Receipt, SubmissionAccepted
 from schemas.stores import Contact, PhoneLogEntry, StoredSubmission
 from schemas.topics import TopicName
-from tests.support.edge import (
-    BATCH,
-    KEY,
-    NOW_MS,
-    OTHER_BATCH,
-    OTHER_KEY,
-    OTHER_PHONE,
-    PHONE,
-    WORKSPACE,
-    World,
-    number_record,
-    served,
-    until,
-)
+from tests.support.edge import World, served, until
+from tests.support.known import BATCH, KEY, NOW_MS, OTHER_BATCH, OTHER_KEY, OTHER_PHONE, PHONE, WORKSPACE, number_record
 
 NEW: dict[str, Any] = {
     "batchName": "Spring",

@@ -12,7 +12,8 @@ import pytest
 from schemas.dead_letter_query import KeptLetter
 from schemas.outcomes import Code, FieldError
 from schemas.registry import ADMINISTRATION
-from tests.support.edge import BATCH, KEY, NOW_MS, OTHER_KEY, World, key_record, served
+from tests.support.edge import World, served
+from tests.support.known import BATCH, KEY, NOW_MS, OTHER_KEY, key_record
 from tests.support.letter_pages import a_letter
 
 ADMIN_KEY = "df_key-of-the-administration"

@@ -16,7 +16,8 @@ from ingest_api.idempotency import identity_of
 from schemas.messages import header
 from schemas.records import Receipt, SubmissionAccepted
 from schemas.stores import StoredSubmission
-from tests.support.edge import (
+from tests.support.edge import World, served, until
+from tests.support.known import (
     BATCH,
     BATCH_WITHOUT_AGENT,
     KEY,
@@ -24,10 +25,7 @@ from tests.support.edge import (
     OTHER_BATCH,
     OTHER_KEY,
     WORKSPACE,
-    World,
     number_record,
-    served,
-    until,
 )
 
 GOOD = {"phoneNumber": "12125551001"}

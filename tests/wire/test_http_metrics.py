@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ingest_api import metrics
 from schemas.stores import Figures
-from tests.support.edge import BATCH, NOW_MS, World, served
+from tests.support.edge import World, served
+from tests.support.known import BATCH, NOW_MS
 
 DOCUMENT = Path(__file__).parents[2] / "docs/metrics.md"
 

@@ -12,7 +12,8 @@ import pytest
 
 from schemas.records import Batch
 from schemas.stores import BatchCounts, Contact, PhoneLogEntry
-from tests.support.edge import BATCH, KEY, NOW_MS, OTHER_BATCH, OTHER_KEY, WORKSPACE, World, served
+from tests.support.edge import World, served
+from tests.support.known import BATCH, KEY, NOW_MS, OTHER_BATCH, OTHER_KEY, WORKSPACE
 
 DETAILS = f"/api/call/batch-details/{BATCH}"
 BATCHES = "/api/call/batches"

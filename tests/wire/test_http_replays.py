@@ -14,7 +14,9 @@ from schemas.records import ReplayReceipt
 from schemas.registry import ADMINISTRATION
 from schemas.replay_jobs import RUNNING, ReplayJob, ReplayProgress
 from schemas.topics import TopicName
-from tests.support.edge import BATCH, OTHER_KEY, REHEARSAL, WORKSPACE, World, key_record, served
+from tests.support.edge import World, served
+from tests.support.edge_memory import REHEARSAL
+from tests.support.known import BATCH, OTHER_KEY, WORKSPACE, key_record
 
 ADMIN_KEY = "df_key-of-the-administration"
 

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from schemas.messages import TryAgainError, header
-from tests.support.edge import KEY, OTHER_KEY, OTHER_PHONE, World, served, until
+from tests.support.edge import World, served, until
+from tests.support.known import KEY, OTHER_KEY, OTHER_PHONE
 from tests.support.uploads import (
     BAD_AMOUNT,
     BAD_NUMBER,
@@ -133,7 +134,7 @@ async def test_no_valid_row_is_a_400_and_makes_no_batch(world: World) -> None:
 async def test_a_row_that_only_the_workers_refuse_is_named_by_its_row(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.support.edge.phone_number_sent", lambda record: None if b"Bob" in record else "+1")
+    monkeypatch.setattr("tests.support.loopback.phone_number_sent", lambda record: None if b"Bob" in record else "+1")
     answer = await send(world, table(BAD_NUMBER, GOOD, "12125551003,Bob,1,1", "12125551004,Cid,1,1"))
     envelope = answer.json()
     assert (answer.status_code, envelope["status"], envelope["data"]["added"]) == (201, False, 2)
@@ -316,7 +317,7 @@ from ingest_api.upload_rows import read_rows
 from schemas.agent_schemas import parse_schema
 from schemas.records import Batch
 from schemas.registry import Registry
-from tests.support.edge import known_records, WORKSPACE
+from tests.support.known import known_records, WORKSPACE
 from tests.support.samples import SCHEMA
 from tests.support.uploads import UPLOAD_PHONE, campaign_records
 

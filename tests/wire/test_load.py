@@ -20,11 +20,12 @@ from schemas.outcomes import Code, FieldError
 from schemas.records import DialerCommand, PhoneLogChunk, Receipt, SubmissionAccepted
 from schemas.topics import TopicName
 from sinks.archive import Archive
-from sinks.clickhouse import ClickHouse, connect
+from sinks.clickhouse import ClickHouse
 from sinks.load import Load
 from sinks.rows import Insert, prepare, receipt_of
 from sinks.sessions import Session
 from tests.support.bus import Bus, bus_of_its_own
+from tests.support.stored import engine_in
 from tests.unit.sinks.chunks import ACCEPTED_AT, a_chunk, numbers
 from tests.unit.sinks.consuming import MemoryConsumer, record
 
@@ -78,10 +79,8 @@ class Published:
 
 @pytest.fixture
 async def clickhouse(tmp_path: Path) -> AsyncIterator[ClickHouse]:
-    store = connect(f"chdb://{tmp_path}/chdb")
-    await store.migrate()
-    yield store
-    await store.close()
+    async with engine_in(tmp_path) as clickhouse:
+        yield clickhouse
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from schemas.codecs import decode
 from schemas.dead_letters import from_message, to_message
@@ -18,7 +16,7 @@ from schemas.outcomes import Code
 from schemas.records import PhoneLogChunk, ReplayReceipt
 from schemas.topics import TopicName
 from sinks.archive import Archive
-from sinks.clickhouse import ClickHouse, connect
+from sinks.clickhouse import ClickHouse
 from sinks.rows import Insert, row_version
 from tests.unit.sinks.chunks import ACCEPTED_AT, numbers
 from tests.unit.sinks.replays import a_slice, failed_before
@@ -27,20 +25,6 @@ from tests.wire.test_load import NO_KAFKA, T
 from tests.wire.test_load_statuses import NUMBER, Sink, ask, contact, message, sent, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ClickHouse]:
-    """One for all tests: take batches of your own."""
-    store = connect(f"chdb://{tmp_path_factory.mktemp('clickhouse')}/chdb")
-    await store.migrate()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def batch() -> str:
-    return uuid.uuid4().hex
 
 
 class Interrupted:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import pytest
-import pytest_asyncio
 from aiokafka.partitioner import murmur2
 from aiokafka.structs import ConsumerRecord
 
@@ -20,7 +19,7 @@ from schemas.outcomes import Code
 from schemas.records import Origins, PhoneLogChunk, Receipt
 from schemas.statuses import CallStatus
 from schemas.topics import BATCH_PARTITIONS, TopicName
-from sinks.clickhouse import ClickHouse, connect
+from sinks.clickhouse import ClickHouse
 from sinks.load import Load
 from sinks.rows import Insert, row_version
 from sinks.sessions import Session
@@ -32,20 +31,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 T = TypeVar("T")
 NUMBER = NUMBERS[0]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ClickHouse]:
-    """One for all tests: take batches of your own."""
-    store = connect(f"chdb://{tmp_path_factory.mktemp('clickhouse')}/chdb")
-    await store.migrate()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def batch() -> str:
-    return uuid.uuid4().hex
 
 
 class Sink:

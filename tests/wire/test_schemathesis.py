@@ -18,7 +18,8 @@ from schemas.records import Agent, AgentVersion, SubmissionAccepted, Workspace
 from schemas.registry import ADMINISTRATION
 from schemas.replay_jobs import BY_API, ReplayJob
 from schemas.stores import CallPlace, StoredSubmission
-from tests.support.edge import KEY, NOW_MS, WORKSPACE, World, batch_record, key_record, number_record, served
+from tests.support.edge import World, served
+from tests.support.known import KEY, NOW_MS, WORKSPACE, batch_record, key_record, number_record
 from tests.support.letter_pages import a_letter
 from tests.support.samples import SCHEMA
 

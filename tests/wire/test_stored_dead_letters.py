@@ -19,9 +19,10 @@ from schemas.dead_letter_query import (
     Place,
 )
 from schemas.outcomes import RECORD_CODES, Code, FieldError
-from sinks.clickhouse import _FOLDER_SETTINGS, ClickHouse, connect
+from sinks.clickhouse import _FOLDER_SETTINGS, ClickHouse
 from sinks.sessions import Session
 from tests.support.letter_pages import AT, a_letter, groups_of, letters_insert, letters_page
+from tests.support.stored import engine_in
 
 CODES = [Code.TYPE, Code.REQUIRED, Code.BATCH_UNKNOWN, Code.SINK_REJECTED]
 PATHS = ["", "/n", "/a~1b", "/'quo\"te\\", "/名前"]
@@ -36,10 +37,8 @@ SUBMISSIONS = ["s-1", "s-2", "calls.records:3:42", "it's {p0:String}"]
 
 @pytest.fixture
 async def clickhouse(tmp_path: Path) -> AsyncIterator[ClickHouse]:
-    clickhouse = connect(f"chdb://{tmp_path}/chdb")
-    await clickhouse.migrate()
-    yield clickhouse
-    await clickhouse.close()
+    async with engine_in(tmp_path) as clickhouse:
+        yield clickhouse
 
 
 def some_letters(chance: random.Random, count: int) -> list[KeptLetter]:

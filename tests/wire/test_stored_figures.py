@@ -6,43 +6,23 @@ from pathlib import Path
 import pytest
 
 from schemas.dead_letters import DeadLetter
-from schemas.outcomes import Code, FieldError
+from schemas.outcomes import Code
 from schemas.records import Receipt
 from schemas.stores import Figures
-from sinks.clickhouse import ClickHouse, connect
+from sinks.clickhouse import ClickHouse
 from sinks.report_rows import dead_letters_insert, receipts_insert
-
-REPLAYED = """
-CREATE TABLE IF NOT EXISTS replayed (submission_id String, record_index UInt32, replay_id String, outcome String)
-ENGINE = ReplacingMergeTree ORDER BY (submission_id, record_index, replay_id)
-"""
-PARKED = "ALTER TABLE dead_letters ADD COLUMN IF NOT EXISTS parked Bool DEFAULT false"
+from tests.support.letter_pages import a_letter
+from tests.support.stored import engine_in
 
 
 @pytest.fixture
 async def clickhouse(tmp_path: Path) -> AsyncIterator[ClickHouse]:
-    clickhouse = connect(f"chdb://{tmp_path}/chdb")
-    await clickhouse.migrate()
-    yield clickhouse
-    await clickhouse.close()
+    async with engine_in(tmp_path) as clickhouse:
+        yield clickhouse
 
 
 def letter(index: int, code: Code, *, attempt: int = 1, failed_at: int = 5000) -> DeadLetter:
-    return DeadLetter(
-        record=b"{}",
-        errors=(FieldError(code, "", "m"),),
-        stage="clean",
-        submission_id="s",
-        batch_id="b",
-        record_index=index,
-        source_topic="calls.raw",
-        source_partition=0,
-        source_offset=0,
-        accepted_at=1000,
-        attempt=attempt,
-        first_failed_at=failed_at,
-        failed_at=failed_at,
-    )
+    return a_letter(index, code, attempt=attempt, first_failed_at=failed_at, failed_at=failed_at)
 
 
 def receipt(submission_id: str, first_index: int) -> Receipt:
@@ -84,8 +64,6 @@ async def test_what_a_replay_let_through_is_mended(clickhouse: ClickHouse) -> No
     await clickhouse.insert(dead_letters_insert([letter(0, Code.TYPE, failed_at=3000), letter(1, Code.TYPE)]))
     await tell(
         clickhouse,
-        REPLAYED,
-        PARKED,
         "INSERT INTO replayed (submission_id, record_index, replay_id, outcome) VALUES ('s', 0, 'r', 'added')",
         "ALTER TABLE dead_letters UPDATE parked = true WHERE record_index = 1 SETTINGS mutations_sync = 2",
     )
