@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from dialfeed import garbage
 from dialfeed.command_options import REGISTRY_SETTINGS, examples, json_option, settings_options
 from dialfeed.exits import CommandError, ExitCode, WrongUseError
 from dialfeed.installation import find_kafka
@@ -218,6 +219,7 @@ class _Run:
                 topic = await stack.enter_async_context(ReplaysTopic(self._kafka))
                 reader = await stack.enter_async_context(letter_reader(self._kafka))
                 self.state = await self._job(publisher, topic)
+                garbage.settle()
                 await Replay(
                     self.state,
                     reader=reader,

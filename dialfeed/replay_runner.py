@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -37,6 +37,9 @@ CHECKPOINT_MESSAGES: Final = 20_000
 
 MOST_UNANSWERED: Final = 100
 """Slices on their way at most, so that what is sent now does not have to wait behind a million old records."""
+
+MOST_SENDING: Final = 4
+"""Slices at most that Kafka has not acknowledged."""
 
 STATUSES_AT_ONCE: Final = 500
 PAUSE_SECONDS: Final = 1.0
@@ -120,12 +123,21 @@ class Replay:
         self._statuses: list[Message] = []
         self._counts: Counter[str] = Counter()
         self._pace_at = 0.0
+        self._sending: deque[asyncio.Task[None]] = deque()
         self._read = self._sent = 0
 
     async def run(self) -> None:
         """Run to the end, or on to it. Raise TryAgainError, MustStopError or NothingMovesError."""
         if self._state.ended:
             return
+        try:
+            await self._run()
+        finally:
+            for sending in self._sending:
+                sending.cancel()
+            await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _run(self) -> None:
         progress = self._state.progress or await self._begun()
         self._slicer.part = progress.parts
         self._read, self._sent = progress.read, progress.selected - progress.statuses
@@ -190,11 +202,20 @@ class Replay:
             await self._pace(len(messages))
 
     async def _send(self, chunk: Chunk) -> None:
-        await self._patience.published(self._publisher, [slice_message(chunk)])
+        """Have a slice published while the next is read."""
+        await self._published(MOST_SENDING - 1)
+        publishing = self._patience.published(self._publisher, [slice_message(chunk)])
+        self._sending.append(asyncio.create_task(publishing, name="replayed slice"))
         self._sent += len(chunk.records)
         await self._pace(len(chunk.records))
         await self._answered(self._slicer.part, allowed=MOST_UNANSWERED)
         self._show()
+
+    async def _published(self, under_way: int) -> None:
+        """Return when no more slices than these wait for Kafka; raise TryAgainError or MustStopError."""
+        while len(self._sending) > under_way:
+            await self._sending[0]
+            self._sending.popleft()
 
     async def _pace(self, records: int) -> None:
         """Wait so long that no more records a second go out than the job allows."""
@@ -207,6 +228,7 @@ class Replay:
         for chunk in self._slicer.flush():
             await self._send(chunk)
         await self._send_statuses()
+        await self._published(0)
         positions = list(progress.positions)
         positions[read.partition] = read.position
         counts, self._counts = self._counts + self._selection.counts, Counter()

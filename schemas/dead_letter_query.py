@@ -51,18 +51,18 @@ class DeadLetterFilter:
     def matches(self, letter: DeadLetter) -> bool:
         """Return whether all of it holds."""
         first = letter.errors[0]
-        pairs = (
-            (self.batch, letter.batch_id),
-            (self.submission, letter.submission_id),
-            (self.code, first.code),
-            (self.failure_class, RECORD_CODES[first.code].failure_class),
-            (self.stage, letter.stage),
-            (self.attempt, letter.attempt),
-            (self.workspace_id, letter.workspace_id),
-            (self.path, first.path),
-            (self.record_index, letter.record_index),
+        return (
+            (self.batch is None or self.batch == letter.batch_id)
+            and (self.submission is None or self.submission == letter.submission_id)
+            and (self.code is None or self.code == first.code)
+            and (self.failure_class is None or self.failure_class == RECORD_CODES[first.code].failure_class)
+            and (self.stage is None or self.stage == letter.stage)
+            and (self.attempt is None or self.attempt == letter.attempt)
+            and (self.workspace_id is None or self.workspace_id == letter.workspace_id)
+            and (self.path is None or self.path == first.path)
+            and (self.record_index is None or self.record_index == letter.record_index)
+            and self._in_time(letter.failed_at)
         )
-        return all(wanted is None or wanted == found for wanted, found in pairs) and self._in_time(letter.failed_at)
 
     def _in_time(self, failed_at: int) -> bool:
         return (self.since is None or failed_at >= self.since) and (self.until is None or failed_at < self.until)

@@ -8,7 +8,7 @@ existing Kafka viewers know; all but its stack trace.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -29,8 +29,7 @@ _CONNECT_STAGES: Final = {"cut": b"VALUE_CONVERTER", "clean": b"TRANSFORMATION",
 """Our stages under the names of Connect's (org.apache.kafka.connect.runtime.errors.Stage)."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(msgspec.Struct, frozen=True):
     """One failed record with its history. Times are ms since the epoch; `record_index` counts from 0.
 
     `record` is what was sent first. Where a replay changed it, `tried` is what failed and `changes` names the fields.
@@ -235,7 +234,7 @@ def unpack_errors(packed: bytes) -> tuple[FieldError, ...]:
 
 def _errors_in(headers: Mapping[str, bytes | None]) -> tuple[FieldError, ...]:
     try:
-        errors = unpack_errors(headers.get("dlq.errors") or b"[]")
+        errors = _same_errors(headers.get("dlq.errors") or b"[]")
     except ValueError:
         errors = ()
     return errors or (_first_error(headers),)
@@ -246,6 +245,12 @@ def _first_error(headers: Mapping[str, bytes | None]) -> FieldError:
     return FieldError(Code(code), path, message)
 
 
+# Letters fail in crowds, with most headers alike: what was read of one is not read again of the next.
+_same_errors: Final = lru_cache(256)(unpack_errors)
+_same_text: Final = lru_cache(1024)(text_of)
+_same_number: Final = lru_cache(1024)(int_of)
+
+
 def from_message(
     value: bytes | None, headers: Sequence[tuple[str, bytes | None]], *, parked: bool = False
 ) -> DeadLetter | None:
@@ -254,15 +259,9 @@ def from_message(
     `parked` says that the message is one of `calls.parking`.
     """
     found = dict(headers)  # the last of a name, as `schemas.messages.header`
-
-    def text(name: str) -> str | None:
-        return text_of(found.get(name))
-
-    def number(name: str, most: int = 2**31 - 1) -> int | None:
-        return int_of(found.get(name), most)
-
-    submission_id, record_index = text("submission-id"), number("record-index")
-    if submission_id is None or record_index is None or found.get("dlq.version") != VERSION:
+    get = found.get
+    submission_id, record_index = _same_text(get("submission-id")), int_of(get("record-index"))
+    if submission_id is None or record_index is None or get("dlq.version") != VERSION:
         return None
     try:
         errors = _errors_in(found)
@@ -271,23 +270,23 @@ def from_message(
     return DeadLetter(
         record=value,
         errors=errors,
-        stage=text("dlq.stage") or "",
+        stage=_same_text(get("dlq.stage")) or "",
         submission_id=submission_id,
-        batch_id=text("batch-id"),
+        batch_id=_same_text(get("batch-id")),
         record_index=record_index,
-        source_topic=text("dlq.original.topic") or "",
-        source_partition=number("dlq.original.partition") or 0,
-        source_offset=number("dlq.original.offset", MAX_TIMESTAMP) or 0,
-        accepted_at=number("dlq.original.timestamp", MAX_TIMESTAMP) or 0,
-        attempt=number("dlq.attempt") or 1,
-        first_failed_at=number("dlq.first-failed-at", MAX_TIMESTAMP) or 0,
-        failed_at=number("dlq.failed-at", MAX_TIMESTAMP) or 0,
-        replay_id=text("dlq.replay-id"),
-        app_version=text("dlq.app-version") or "",
-        body_hash=text("body-hash"),
-        workspace_id=text("workspace-id") or "",
-        tried=found.get("dlq.record"),
-        changes=text("dlq.changes") or "",
+        source_topic=_same_text(get("dlq.original.topic")) or "",
+        source_partition=_same_number(get("dlq.original.partition")) or 0,
+        source_offset=_same_number(get("dlq.original.offset"), MAX_TIMESTAMP) or 0,
+        accepted_at=_same_number(get("dlq.original.timestamp"), MAX_TIMESTAMP) or 0,
+        attempt=_same_number(get("dlq.attempt")) or 1,
+        first_failed_at=_same_number(get("dlq.first-failed-at"), MAX_TIMESTAMP) or 0,
+        failed_at=_same_number(get("dlq.failed-at"), MAX_TIMESTAMP) or 0,
+        replay_id=_same_text(get("dlq.replay-id")),
+        app_version=_same_text(get("dlq.app-version")) or "",
+        body_hash=_same_text(get("body-hash")),
+        workspace_id=_same_text(get("workspace-id")) or "",
+        tried=get("dlq.record"),
+        changes=text_of(get("dlq.changes")) or "",
         parked=parked,
     )
 

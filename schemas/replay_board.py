@@ -12,6 +12,8 @@ from schemas.replay_jobs import DONE, REFUSED, RUNNING, ReplayJob, ReplayProgres
 from schemas.topics import TopicName
 
 OUTCOMES: Final = ("added", "updated", "superseded", "failed", "parked")
+"""What a receipt counts."""
+
 SKIPPED: Final = ("foreign", "empty", "older", "repeated", "too_large")
 _SHOWN: Final = {"too_large": "tooLarge"}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -25,8 +26,7 @@ Place = tuple[str, int]
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """A dead letter with the bytes that are tried now, and what was changed in them since they were first sent."""
 
     letter: DeadLetter
@@ -62,7 +62,7 @@ class Changes:
         if not record:
             return None
         changed, names = self._fields(record)
-        return Attempt(letter, changed, _described(letter.changes, [*done, *names]))
+        return Attempt(letter, changed, _described(letter.changes, (*done, *names)))
 
     def _fields(self, record: bytes) -> tuple[bytes, list[str]]:
         """Return a record with its fields changed; what is no object stays as it is."""
@@ -93,6 +93,7 @@ def _set(members: dict[str, msgspec.Raw], value: ReplayValue) -> bool:
     return True
 
 
-def _described(before: str, done: list[str]) -> str:
-    steps = [step for step in before.split("; ") if step] + done
+@lru_cache(256)  # of most letters the same
+def _described(before: str, done: tuple[str, ...]) -> str:
+    steps = [step for step in before.split("; ") if step] + list(done)
     return "; ".join(dict.fromkeys(steps))[-MOST_DESCRIPTION:]

@@ -17,13 +17,13 @@ import structlog
 from schemas import dead_letters
 from schemas.messages import Publisher
 from schemas.records import PhoneLogChunk, Replay, Replayed, ReplayReceipt
+from schemas.replay_board import OUTCOMES
 from sinks.batch_states import BatchStates
 from sinks.facts import read_left_times
 from sinks.load_rows import store
 from sinks.refused import RefusedRow, dead_letter_of
 from sinks.replay_facts import read_remembered, read_versions
 from sinks.replays import (
-    COUNTS,
     Outcome,
     Place,
     RecordPlace,
@@ -113,7 +113,7 @@ class ReplayLoad:
             if receipt.added or receipt.updated
         }
         await self._publisher.publish([*map(receipt_message, receipts), *starts.values()])
-        totals = {name: sum(getattr(receipt, name) for receipt in receipts) for name in COUNTS}
+        totals = {name: sum(getattr(receipt, name) for receipt in receipts) for name in OUTCOMES}
         log.info("replays_stored", slices=len(receipts), **totals)
 
 
@@ -131,7 +131,7 @@ def _facts(session: Session, slices: Sequence[ReplaySlice]) -> _Facts:
 
 def _judged(slice_of: ReplaySlice, facts: _Facts) -> _Judged:
     stored, given = facts.stored[slice_of.chunk.batch_id or ""], facts.given[slice_of.replay.replay_id]
-    places = [(one.submission_id, one.record_index) for one in slice_of.rows]
+    places = slice_of.places
     outcomes = slice_of.outcomes(stored, given)
     new = [row for row, place in enumerate(places) if place not in given]
     given.update(zip(places, outcomes, strict=True))

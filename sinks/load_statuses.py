@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from aiokafka import ConsumerRecord
 from aiokafka.partitioner import murmur2
+from msgspec import structs
 
 from schemas import dead_letters
 from schemas.dead_letters import DeadLetter
@@ -167,7 +168,7 @@ def _repeated(letter: DeadLetter, message: ConsumerRecord) -> DeadLetter:
     attempt = (int_header(headers, "dlq.attempt", MAX_ATTEMPT) or 1) + 1
     most = int_header(headers, "dlq.max-attempts", MAX_ATTEMPT)
     first_failed_at = int_header(headers, "dlq.first-failed-at", dead_letters.MAX_TIMESTAMP)
-    return replace(
+    return structs.replace(
         letter,
         submission_id=valid_submission_id(text_header(headers, "submission-id")) or letter.submission_id,
         attempt=attempt,

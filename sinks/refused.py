@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -77,7 +77,7 @@ def dead_letter_of(row: RefusedRow, failed_at: int, app_version: str) -> DeadLet
     rejected = Rejected((FieldError(Code.SINK_REJECTED, "", row.reason),), STAGE)
     index, workspace_id = chunk.record_index[0], chunk.workspace_id
     letter = dead_letter(_record(chunk), rejected, chunk, index, failed_at, app_version, workspace_id)
-    return letter if letter.changes else replace(letter, tried=None)
+    return letter if letter.changes else msgspec.structs.replace(letter, tried=None)
 
 
 def _record(chunk: PhoneLogChunk) -> bytes:

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from functools import cached_property
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -23,9 +24,6 @@ from sinks.entries import Entries
 from sinks.rows import Insert, PreparedChunk, prepare_as, replayed_version
 
 REASON: Final = "replay"
-COUNTS: Final = ("added", "updated", "superseded", "failed", "parked")
-"""What a receipt counts."""
-
 _COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
 
 
@@ -45,8 +43,7 @@ RecordPlace = tuple[str, int]
 """A record's own submission and its index there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A record as it would be stored. `left`: its entry has left pending."""
 
     place: Place
@@ -75,7 +72,7 @@ def candidates_of(numbers: Sequence[str], versions: Sequence[int], entries: Entr
     return [Candidate((number, entry), version, place in left) for place, (number, entry, version) in enumerate(rows)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReplaySlice:
     """A slice of a replay with its entries and callIds computed; `prepared.chunk.replay` is `replay`."""
 
@@ -86,30 +83,37 @@ class ReplaySlice:
     def chunk(self) -> PhoneLogChunk:
         return self.prepared.chunk
 
-    @property
+    @cached_property
     def rows(self) -> list[Replayed]:
         """The history of each record that passed, in the order of the rows."""
         return [self.replay.records[index] for index in self.chunk.record_index]
 
+    @cached_property
+    def places(self) -> list[RecordPlace]:
+        """Where each record that passed came first, in the order of the rows."""
+        return [(one.submission_id, one.record_index) for one in self.rows]
+
+    @cached_property
     def candidates(self) -> list[Candidate]:
         versions = [replayed_version(self.replay, one) for one in self.rows]
         return candidates_of(self.chunk.phone_number, versions, self.prepared.entries)
 
     def outcomes(self, stored: Mapping[Place, int], remembered: Mapping[RecordPlace, Outcome]) -> list[Outcome]:
         """Return what becomes of each row: what was remembered when the slice was here before, else the judgement."""
-        found = judged(self.candidates(), stored)
-        places = [(one.submission_id, one.record_index) for one in self.rows]
-        return [remembered.get(place, outcome) for place, outcome in zip(places, found, strict=True)]
+        found = judged(self.candidates, stored)
+        return [remembered.get(place, outcome) for place, outcome in zip(self.places, found, strict=True)]
 
     def versions(self, outcomes: Sequence[Outcome]) -> Iterator[tuple[Place, int]]:
         """Yield the entry and the version of each row that is written."""
-        for each, outcome in zip(self.candidates(), outcomes, strict=True):
+        for each, outcome in zip(self.candidates, outcomes, strict=True):
             if outcome in (Outcome.ADDED, Outcome.UPDATED):
                 yield each.place, each.version
 
     def written(self, outcomes: Sequence[Outcome]) -> PreparedChunk:
         """Return the rows that are to be written."""
         kept = [row for row, outcome in enumerate(outcomes) if outcome in (Outcome.ADDED, Outcome.UPDATED)]
+        if len(kept) == len(outcomes):
+            return self.prepared
         columns = {name: [column[row] for row in kept] for name in _COLUMNS for column in [getattr(self.chunk, name)]}
         chunk = msgspec.structs.replace(self.chunk, **columns)
         return prepare_as(chunk, Entries([self.prepared.entries.entry[row] for row in kept], []))

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from schemas.dead_letter_query import (
     MOST_RECORD_BYTES,
     DeadLetterGroup,
@@ -78,7 +80,7 @@ def letters_page(letters: Sequence[KeptLetter], query: DeadLetterQuery) -> DeadL
         while len(page) > 1 and sum(len(one.letter.record or b"") for one in page) > MOST_RECORD_BYTES:
             rest.insert(0, page.pop())
     else:
-        page = [replace(one, letter=replace(one.letter, record=None, tried=None)) for one in page]
+        page = [replace(one, letter=structs.replace(one.letter, record=None, tried=None)) for one in page]
     return DeadLetterPage(None if query.after else len(found), page, more=bool(rest))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from schemas.dead_letters import DeadLetter
 from schemas.identity import uuid_texts
@@ -83,7 +84,7 @@ def a_letter(record_index: int, attempt: int = 1, **changes: Any) -> DeadLetter:
         replay_id="replay",
         app_version="1.2",
     )
-    return replace(letter, **changes)
+    return structs.replace(letter, **changes)
 
 
 async def test_it_is_a_store(clickhouse: ClickHouse) -> None:

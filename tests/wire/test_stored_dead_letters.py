@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from schemas.dead_letter_query import (
     MOST_RECORD_BYTES,
@@ -57,7 +58,7 @@ def some_letters(chance: random.Random, count: int) -> list[KeptLetter]:
             letter = a_letter(index, attempt=attempt, failed_at=failed_at, stage=chance.choice(["clean", "load"]))
             error = FieldError(chance.choice(CODES), chance.choice(PATHS), f"message {failed_at}")
             tried = b"tried" if attempt > 1 else None
-            letter = replace(letter, errors=(error, *letter.errors), tried=tried, **common)
+            letter = structs.replace(letter, errors=(error, *letter.errors), tried=tried, **common)
             letters.append(KeptLetter(letter, parked=attempt == 3))
     return letters
 
