@@ -21,7 +21,7 @@ from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.output import answer
 from dialfeed.registry_session import kafka_unreachable, now_ms
 from dialfeed.registry_topic import RegistryTopic
-from dialfeed.replay_file import read_replacements
+from dialfeed.replay_file import CorrectedFile, declared_by, read_corrected
 from dialfeed.replay_options import filter_options, job_fields, job_options
 from dialfeed.replay_progress import progress
 from dialfeed.replay_reading import letter_reader
@@ -31,8 +31,9 @@ from dialfeed.replays_topic import ReplaysTopic
 from dialfeed.settings import Settings
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import TryAgainError
+from schemas.registry import Registry
 from schemas.replay_board import ReplayState, job_message, summary
-from schemas.replay_changes import Place
+from schemas.replay_changes import Replacements
 from schemas.replay_jobs import BY_COMMAND, ReplayJob
 from schemas.topics import TopicName
 from sinks.clickhouse import ClickHouse, connect
@@ -46,7 +47,7 @@ RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REG
         "dialfeed replay --code batch_unknown --dry-run     what would happen, without doing it",
         "dialfeed replay --batch B --agent-version 3        once the schema is mended",
         "dialfeed replay --submission S --map name=firstName --set visits=0",
-        "dialfeed replay --from corrected.ndjson            records that were exported and corrected",
+        "dialfeed replay --from corrected.csv               records that were exported and corrected",
         "dialfeed replay --parked --max-attempts 10 --json  what had failed too often",
         "dialfeed replay --resume ID                        what was stopped before",
     )
@@ -58,7 +59,7 @@ RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REG
     "file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Only the records of FILE, corrected: JSON with their `_submission` and `_index`, a line or an element each.",
+    help="Only the records of FILE, corrected: JSON, CSV or XLSX as exported, with their `_submission` and `_index`.",
 )
 @click.option("--dry-run", is_flag=True, help="Send nothing: say what would become of the records.")
 @click.option("--resume", metavar="ID", help="Go on with this replay: everything else is as it was asked for.")
@@ -88,17 +89,18 @@ def replay(
     changes nothing and counts as superseded; --as-new says otherwise. What fails again is a dead letter again, with
     its attempt counted. May be repeated, stopped and resumed without harm. Ends with 1 if some records failed.
     """
-    replacements, file_hash = read_replacements(file) if file is not None else (None, None)
+    corrected = read_corrected(file) if file is not None else None
+    file_hash = corrected.sha256 if corrected is not None else None
     _refuse_beside_resume(resume)
     if dry_run:
-        facts = asyncio.run(_rehearsed(settings, _job({**job_fields(given), "file_hash": file_hash}), replacements))
+        facts = asyncio.run(_rehearsed(settings, _job({**job_fields(given), "file_hash": file_hash}), corrected))
         answer(facts if as_json else _for_people(facts), as_json)
         return ExitCode.SOME_FAILED if facts["failed"] or facts["parked"] else ExitCode.DONE
     asked = None if resume is not None else {**job_fields(given), "file_hash": file_hash}
-    run = _Run(find_kafka(settings), asked, resume, Patience(give_up_after), replacements, file_hash)
+    run = _Run(find_kafka(settings), asked, resume, Patience(give_up_after), corrected)
     stopped_by = run.to_its_end()
     if run.state is not None:
-        answer(_facts(run.state, replacements), as_json)
+        answer(_facts(run.state, corrected), as_json)
     if stopped_by is not None:
         raise stopped_by
     return run.exit_code
@@ -121,7 +123,7 @@ def _job(asked: Mapping[str, Any]) -> ReplayJob:
     return ReplayJob(replay_id=str(uuid.uuid4()), workspace_id="", runner=BY_COMMAND, requested_at=now_ms(), **asked)
 
 
-async def _rehearsed(settings: Settings, job: ReplayJob, replacements: Mapping[Place, bytes] | None) -> dict[str, Any]:
+async def _rehearsed(settings: Settings, job: ReplayJob, file: CorrectedFile | None) -> dict[str, Any]:
     """Return what would become of the records; raise CommandError."""
     kafka = find_kafka(settings)
     names = {topic: kafka.topic(topic) for topic in (TopicName.STATUS, TopicName.RECORDS)}
@@ -132,12 +134,16 @@ async def _rehearsed(settings: Settings, job: ReplayJob, replacements: Mapping[P
                 registry.state,
                 judge=judge,
                 limits=Limits(settings.max_record_bytes),
-                replacements=replacements,
+                replacements=_replacements(file, registry.state, job),
                 full_name=names,
             )
             return await rehearsal.run(reader)
     except TryAgainError as error:
         raise kafka_unreachable(kafka) from error
+
+
+def _replacements(file: CorrectedFile | None, registry: Registry, job: ReplayJob) -> Replacements | None:
+    return file.replacements(declared_by(registry, job)) if file is not None else None
 
 
 @asynccontextmanager
@@ -171,16 +177,14 @@ class _Run:
         asked: Mapping[str, Any] | None,
         resume: str | None,
         patience: Patience,
-        replacements: Mapping[Place, bytes] | None,
-        file_hash: str | None,
+        file: CorrectedFile | None,
     ) -> None:
         self.state: ReplayState | None = None
         self._kafka = kafka
         self._asked = asked
         self._resume = resume
         self._patience = patience
-        self._replacements = replacements
-        self._file_hash = file_hash
+        self._file = file
         self._interrupted = False
 
     @property
@@ -190,7 +194,7 @@ class _Run:
             return ExitCode.INTERRUPTED
         facts = summary(self.state) if self.state is not None else {}
         incomplete = any(facts.get(name) for name in ("failed", "parked", "pending"))
-        return ExitCode.SOME_FAILED if incomplete or _not_found(facts, self._replacements) else ExitCode.DONE
+        return ExitCode.SOME_FAILED if incomplete or _not_found(facts, self._file) else ExitCode.DONE
 
     def to_its_end(self) -> CommandError | None:
         """Run, or go on; return what stopped it on the way, after which it can be resumed. Raise CommandError."""
@@ -226,7 +230,7 @@ class _Run:
                     publisher=publisher,
                     topic=topic,
                     registry=registry.state,
-                    replacements=self._replacements,
+                    replacements=_replacements(self._file, registry.state, self.state.job),
                     patience=self._patience,
                     status_topic=self._kafka.topic(TopicName.STATUS),
                     watch=watch,
@@ -247,7 +251,7 @@ class _Run:
         state = topic.board.replays.get(self._resume or "")
         if state is None:
             raise WrongUseError("there is no replay with this id", "Copy it from what `dialfeed replay` said.")
-        if state.job.file_hash != self._file_hash:
+        if state.job.file_hash != (self._file.sha256 if self._file is not None else None):
             raise WrongUseError(
                 "the replay was begun with another file, or with none",
                 "Name the very file with --from." if state.job.file_hash else "Leave out --from.",
@@ -261,14 +265,14 @@ class _Run:
         return error
 
 
-def _facts(state: ReplayState, replacements: Mapping[Place, bytes] | None) -> dict[str, Any]:
+def _facts(state: ReplayState, file: CorrectedFile | None) -> dict[str, Any]:
     facts = summary(state)
-    if missing := _not_found(facts, replacements):
+    if missing := _not_found(facts, file):
         facts["notFound"] = missing
     return facts
 
 
-def _not_found(facts: Mapping[str, Any], replacements: Mapping[Place, bytes] | None) -> int:
+def _not_found(facts: Mapping[str, Any], file: CorrectedFile | None) -> int:
     """Return how many records of the file have no dead letter."""
     found = facts.get("selected", 0) + facts.get("skippedBecause", {}).get("tooLarge", 0)
-    return max(0, len(replacements) - found) if replacements is not None else 0
+    return max(0, len(file.records) - found) if file is not None else 0

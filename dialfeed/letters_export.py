@@ -19,11 +19,11 @@ import msgspec
 from dialfeed.exits import WrongUseError
 from dialfeed.rejected_file import marked, unreadable
 from ingest_api.dead_letters import bytes_of
+from schemas.edited_record import shown
 
 MARKS: Final = ("_errors", "_index", "_submission", "_attempt", "_batch")
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value: Final = msgspec.json.Decoder(msgspec.Raw).decode
-_text: Final = msgspec.json.Decoder(str).decode
 
 
 async def export(rows: AsyncIterator[dict[str, Any]], path: Path) -> int:
@@ -65,25 +65,20 @@ def exported(row: dict[str, Any]) -> bytes:
 
 
 def as_csv(lines: IO[bytes], file: IO[bytes]) -> None:
-    """Write exported lines as a table: the records' fields as they first come, then the marks."""
+    """Write exported lines as a table: the records' fields as they first come, then the marks.
+
+    A byte order mark says that it is UTF-8: some spreadsheet programs take it for something else without.
+    """
     lines.seek(0)
     fields = dict.fromkeys(name for line in lines for name in _members(line) if name not in MARKS)
     columns = [*fields, *MARKS]
-    table = csv.writer(text := io.TextIOWrapper(file, "utf-8", newline="", write_through=True))
+    table = csv.writer(text := io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True))
     table.writerow(columns)
     lines.seek(0)
     for line in lines:
         members = _members(line)
-        table.writerow([_cell(members.get(column)) for column in columns])
+        table.writerow([shown(bytes(members.get(column, b"null"))) for column in columns])
     text.detach()
-
-
-def _cell(raw: msgspec.Raw | None) -> str:
-    """Return a text as it is, nothing for null, anything else as its JSON."""
-    value = bytes(raw) if raw is not None else b"null"
-    if value[:1] == b'"':
-        return _text(value)
-    return "" if value == b"null" else value.decode()
 
 
 @contextmanager

@@ -1,40 +1,86 @@
-"""The file of corrected records that stand in place of dead letters: as `--export` and `send` write them."""
+"""The file of corrected records that stand in place of dead letters: as `--export` and `send` write them.
+
+JSON lines, a JSON array, or a table (CSV, XLSX). JSON is taken as it stands; a table's rows are laid over the dead
+letters they are from (`dialfeed.replay_table`), because cells do not say which JSON value they were.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from dialfeed.exits import WrongUseError
-from schemas.replay_changes import Place
+from dialfeed.replay_table import Declared, EditedRow, read_rows
+from schemas.dead_letters import DeadLetter
+from schemas.edited_record import put_together
+from schemas.outcomes import FieldError
+from schemas.registry import Registry
+from schemas.replay_changes import Place, Replacements
+from schemas.replay_jobs import ReplayJob
+from schemas.variable_shapes import Record
+from streams.campaigns import Campaigns
 
 MARKS: Final = frozenset({"_errors", "_index", "_submission", "_attempt", "_batch", "_line", "_row", "_position"})
 """Members that say where a record comes from and what was wrong with it; they are not part of it."""
 
+_BOM: Final = b"\xef\xbb\xbf"
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _elements: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def read_replacements(file: Path) -> tuple[dict[Place, bytes], str]:
-    """Return the records by their place, and the file's SHA-256; raise WrongUseError, repeating no content."""
+@dataclass(frozen=True, slots=True)
+class CorrectedFile:
+    """The corrected records by their place, and the SHA-256 of the file, by which it is known again."""
+
+    records: Mapping[Place, bytes | EditedRow]
+    sha256: str
+
+    def replacements(self, declared: Declared) -> Replacements:
+        """Return what stands in place of each dead letter; `declared` says of which types a table's cells are."""
+        return {
+            place: partial(one.laid_over, declared) if isinstance(one, EditedRow) else one
+            for place, one in self.records.items()
+        }
+
+
+def read_corrected(file: Path) -> CorrectedFile:
+    """Return what is in the file; raise WrongUseError, repeating no content."""
     try:
         content = file.read_bytes()
     except OSError as error:
         raise WrongUseError(f"{file} cannot be read: {error.strerror}", "Name another file.") from None
-    found: dict[Place, bytes] = {}
-    for number, text in enumerate(_records(content), start=1):
-        place, record = _record(text, number)
-        found[place] = record
+    found: dict[Place, bytes | EditedRow] = {}
+    start = content.removeprefix(_BOM).lstrip()[:1]
+    if start in (b"{", b"["):
+        found.update(_record(text, number) for number, text in enumerate(_records(content), start=1))
+    elif start:
+        found.update(read_rows(io.BytesIO(content), MARKS))
     if not found:
         raise WrongUseError("the file is empty", "Write one with `dialfeed dead-letters --export FILE`.")
-    return found, hashlib.sha256(content).hexdigest()
+    return CorrectedFile(found, hashlib.sha256(content).hexdigest())
+
+
+def declared_by(registry: Registry, job: ReplayJob) -> Declared:
+    """Return what says which variables are declared by the schema that a job checks a dead letter against."""
+    campaigns = Campaigns(registry)
+
+    def of(letter: DeadLetter) -> Record | None:
+        time_ms = job.requested_at if job.as_new else letter.accepted_at
+        campaign = campaigns.find(letter.batch_id or "", time_ms, job.agent_version)
+        return None if isinstance(campaign, FieldError) else campaign.validator.variables
+
+    return of
 
 
 def _records(content: bytes) -> list[bytes]:
-    text = content.removeprefix(b"\xef\xbb\xbf").strip()
+    text = content.removeprefix(_BOM).strip()
     if not text.startswith(b"["):
         return [line for line in text.splitlines() if line.strip()]
     try:
@@ -55,4 +101,4 @@ def _record(text: bytes, number: int) -> tuple[Place, bytes]:
             f"record {number} of the file is no JSON object with `_submission` and `_index`",
             "Nothing was sent. Keep these two members as they were exported.",
         ) from None
-    return place, msgspec.json.encode({name: value for name, value in members.items() if name not in MARKS})
+    return place, put_together(b"", {name: bytes(value) for name, value in members.items() if name not in MARKS})

@@ -18,7 +18,7 @@ from schemas.messages import TryAgainError
 from schemas.outcomes import Code, FieldError
 from schemas.records import Chunk, Replayed
 from schemas.registry import Registry
-from schemas.replay_changes import Changes, Place
+from schemas.replay_changes import Changes, Replacements
 from schemas.replay_jobs import ReplayJob, filter_of
 from schemas.replay_selection import Newest, Selection
 from schemas.replay_slices import Slicer
@@ -55,7 +55,7 @@ class Rehearsal:
         *,
         judge: Judge | None = None,
         limits: pipeline.Limits | None = None,
-        replacements: Mapping[Place, bytes] | None = None,
+        replacements: Replacements | None = None,
         full_name: Mapping[TopicName, str] | None = None,
     ) -> None:
         self._job = job

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from schemas.messages import Message, Publisher, TryAgainError
 from schemas.records import Chunk
 from schemas.registry import Registry
 from schemas.replay_board import ReplayState, forgotten, progress_message
-from schemas.replay_changes import Attempt, Changes, Place
+from schemas.replay_changes import Attempt, Changes, Replacements
 from schemas.replay_jobs import DONE, RUNNING, ReplayJob, ReplayProgress, filter_of
 from schemas.replay_selection import Newest, Selection
 from schemas.replay_slices import Slicer, slice_message, status_message
@@ -101,7 +101,7 @@ class Replay:
         publisher: Publisher,
         topic: ReplaysTopic,
         registry: Registry,
-        replacements: Mapping[Place, bytes] | None = None,
+        replacements: Replacements | None = None,
         patience: Patience | None = None,
         status_topic: str = TopicName.STATUS,
         watch: Watch = lambda _: None,

@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = _setting(
         None,
-        "API key that `send` and `report` use",
+        "API key that `send`, `report`, `dead-letters` and `simulate` use",
         rule="a key that `dialfeed key create` showed",
         example="df_...",
     )

@@ -15,6 +15,7 @@ from ingest_api import batches
 from ingest_api.body import read_json_body
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.paging import listed_page_of
 from ingest_api.registering import register
 from ingest_api.routing import Handler, route
 from schemas import registrations
@@ -97,8 +98,9 @@ def _found(kept: Mapping[str, T], wanted: str) -> T:
 
 
 def _listed(request: Request, kept: Mapping[str, Any], shown: Callable[[Any], dict[str, Any]]) -> Answer:
-    wanted = bodies.of_workspace(kept.values(), request.query_params.get("workspaceId") or None)
-    return success("Registered", [shown(one) for one in wanted])
+    page, limit = listed_page_of(request.query_params)
+    wanted = list(bodies.of_workspace(kept.values(), request.query_params.get("workspaceId") or None))
+    return success("Registered", [shown(one) for one in wanted[(page - 1) * limit : page * limit]])
 
 
 def _workspaces(edge: Edge, request: Request) -> Answer:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ingest_api.admin_bodies import NewAgent, NewBatchOf, NewKey, NewNumber, NewVersion, NewWorkspace
-from ingest_api.openapi_parts import ASKING, SENDING, answer_of, errors_of, path_id
+from ingest_api.openapi_parts import ASKING, SENDING, answer_of, errors_of, path_id, query_of
 from ingest_api.openapi_schemas import BOOLEAN, COUNT, MAYBE_TEXT, TEXT, Schema, array_of, object_of
+from ingest_api.paging import MOST_LIMIT, MOST_PAGE
 from schemas.outcomes import HttpCode
 
 _ID: Final = "66f2a9c1d4e5b60718293a4b"
@@ -59,8 +60,15 @@ def admin_paths() -> dict[str, Schema]:
 def _kind(what: str, body: Any, new: Any, shown: dict[str, Any], once: dict[str, Any] | None = None) -> Schema:
     listing = {
         "summary": f"Every {what}, oldest first",
-        "parameters": [{"name": "workspaceId", "in": "query", "schema": TEXT, "description": "only its own"}],
-        "responses": {"200": answer_of(200, "all", array_of(_shape(shown)), [shown]), **errors_of(*ASKING)},
+        "parameters": [
+            {"name": "workspaceId", "in": "query", "schema": TEXT, "description": "only its own"},
+            query_of("page", 1, MOST_PAGE),
+            query_of("limit", MOST_LIMIT, MOST_LIMIT),
+        ],
+        "responses": {
+            "200": answer_of(200, "the page; one past the end is empty", array_of(_shape(shown)), [shown]),
+            **errors_of(HttpCode.FIELD_INVALID, *ASKING),
+        },
     }
     made = {**shown, **(once or {})}
     creating = {

@@ -162,7 +162,7 @@ def _ask() -> Schema:
         "responses": {
             "200": answer_of(200, "what would become of the records", ref("ReplayTried"), TRIED),
             "202": {**accepted, "headers": location},
-            **errors_of(*SENDING, *ASKING),
+            **errors_of(*SENDING, *ASKING, HttpCode.IDEMPOTENCY_BODY_DIFFERS),
         },
     }
 

@@ -33,6 +33,11 @@ def page_of(query: Mapping[str, str]) -> tuple[int, int]:
     return _number(query, "page", 1, MOST_PAGE), _number(query, "limit", DEFAULT_LIMIT, MOST_LIMIT)
 
 
+def listed_page_of(query: Mapping[str, str]) -> tuple[int, int]:
+    """Return (page, limit) of a query for a list that is short as a rule: without a limit as many as may be."""
+    return _number(query, "page", 1, MOST_PAGE), _number(query, "limit", MOST_LIMIT, MOST_LIMIT)
+
+
 def search_of(query: Mapping[str, str]) -> str:
     """Return the text to search for, "" for none."""
     return _text(query, "search")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest_api.batches import MOST_ERRORS, field_error
 from ingest_api.envelope import RefusedError, RequestError
+from ingest_api.idempotency import Identity
 from schemas.dead_letter_query import moment
 from schemas.outcomes import Code, FailureClass
 from schemas.replay_jobs import BY_API, DEFAULT_MAX_ATTEMPTS, ReplayJob, ReplayMove, ReplayValue
@@ -68,23 +69,23 @@ class AskedReplay:
     dry_run: bool
 
 
-def asked_of(fields: dict[str, Any], replay_id: str, workspace_id: str, now_ms: int) -> AskedReplay:
+def asked_of(fields: dict[str, Any], identity: Identity, workspace_id: str, now_ms: int) -> AskedReplay:
     """Return what a body asks for; raise RefusedError with everything that is wrong with it."""
     try:
         asked = NewReplay.model_validate({name: value for name, value in fields.items() if value is not None})
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
         raise RefusedError(*(field_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS])) from None
-    return AskedReplay(_job_of(asked, replay_id, workspace_id, now_ms), asked.dryRun)
+    return AskedReplay(_job_of(asked, identity, workspace_id, now_ms), asked.dryRun)
 
 
-def _job_of(asked: NewReplay, replay_id: str, workspace_id: str, now_ms: int) -> ReplayJob:
+def _job_of(asked: NewReplay, identity: Identity, workspace_id: str, now_ms: int) -> ReplayJob:
     times = {name: _time(name, getattr(asked, name), now_ms) for name in ("since", "until")}
     errors = [time for time in times.values() if isinstance(time, RequestError)]
     if errors:
         raise RefusedError(*errors)
     return ReplayJob(
-        replay_id=replay_id,
+        replay_id=identity.submission_id,
         workspace_id=workspace_id,
         runner=BY_API,
         requested_at=now_ms,
@@ -104,6 +105,7 @@ def _job_of(asked: NewReplay, replay_id: str, workspace_id: str, now_ms: int) ->
         agent_version=asked.agentVersion,
         moves=[ReplayMove(old=old, new=new) for old, new in asked.map.items()],
         values=[ReplayValue(name=name, value=msgspec.json.encode(value)) for name, value in asked.set.items()],
+        body_hash=identity.body_hash,
     )
 
 

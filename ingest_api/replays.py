@@ -10,11 +10,11 @@ from starlette.requests import Request
 
 from ingest_api.batches import read_object
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, refused, success
+from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.idempotency import identity_of, other_body
 from ingest_api.paging import page_of
 from ingest_api.publish import published
 from ingest_api.replay_bodies import asked_of
-from schemas.identity import keyed_submission_id, new_submission_id
 from schemas.messages import TryAgainError
 from schemas.outcomes import HttpCode
 from schemas.replay_board import ReplayState, job_message, shown
@@ -28,22 +28,35 @@ PATH: Final = "/api/call/replays"
 async def ask_for_replay(edge: Edge, workspace_id: str | None, body: bytes, key: str | None) -> Answer:
     """Return the answer to a body: 202 once Kafka holds the job, 200 for a dry run.
 
-    `workspace_id` None: of all workspaces. With an Idempotency-Key asking again is asking once.
+    `workspace_id` None: of all workspaces. With an Idempotency-Key asking again is asking once, and another body is
+    refused (422). A dry run leaves no trace, so it does not use up its key.
     """
     owner = workspace_id or ""
-    replay_id = keyed_submission_id(owner, f"replay {key}") if key is not None else new_submission_id()
-    asked = asked_of(read_object(body), replay_id, owner, edge.now_ms())
+    identity = identity_of(owner, f"replay {key}" if key is not None else None, body)
+    asked = asked_of(read_object(body), identity, owner, edge.now_ms())
     if asked.dry_run:
         return success("Replay tried", await _rehearsed(edge, asked.job))
     await _catch_up(edge)
-    if replay_id not in edge.replays.board.replays:
-        await edge.bus.require()
-        if not await published(edge.bus.begin([job_message(asked.job)]), edge.settings.wait_seconds):
-            raise refused(
-                HttpCode.INTERNAL, "Kafka failed in the middle: look at the list of replays before asking again"
-            )
-        log.info("replay_asked_for", replay_id=replay_id, workspace_id=owner)
-    return success("Replay accepted", {"replayId": replay_id}, 202, {"Location": f"{PATH}/{replay_id}"})
+    if identity.submission_id not in edge.replays.board.replays:
+        await _begin(edge, asked.job)
+    state = edge.replays.board.replays.get(identity.submission_id)
+    if state is not None and state.job.body_hash != identity.body_hash:
+        raise other_body()
+    location = f"{PATH}/{identity.submission_id}"
+    return success("Replay accepted", {"replayId": identity.submission_id}, 202, {"Location": location})
+
+
+async def _begin(edge: Edge, job: ReplayJob) -> None:
+    """Publish a job. With an Idempotency-Key, read back whose stands: another process may have been first."""
+    await edge.bus.require()
+    if not await published(edge.bus.begin([job_message(job)]), edge.settings.wait_seconds):
+        raise _unknown_outcome()
+    log.info("replay_asked_for", replay_id=job.replay_id, workspace_id=job.workspace_id)
+    if job.body_hash is not None:
+        try:
+            await edge.replays.refresh()
+        except TryAgainError:
+            raise _unknown_outcome() from None
 
 
 async def read_replay(edge: Edge, request: Request) -> Answer:
@@ -67,6 +80,11 @@ async def list_replays(edge: Edge, request: Request) -> Answer:
     found.sort(key=lambda state: (-state.accepted_at, state.job.replay_id))
     listed: list[dict[str, Any]] = [shown(state) for state in found[(page - 1) * limit : page * limit]]
     return success("Replays", {"replays": listed, "page": page, "limit": limit, "total": len(found)})
+
+
+def _unknown_outcome() -> RefusedError:
+    sentence = "Kafka failed in the middle: look at the list of replays before asking again"
+    return refused(HttpCode.INTERNAL, sentence)
 
 
 async def _rehearsed(edge: Edge, job: ReplayJob) -> dict[str, Any]:

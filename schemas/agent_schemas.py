@@ -54,6 +54,11 @@ class Validator:
     _variables: Record
     _core: SchemaValidator
 
+    @property
+    def variables(self) -> Record:
+        """The shape of what the schema declares."""
+        return self._variables
+
     def errors(self, records: Sequence[object]) -> dict[int, tuple[FieldError, ...]]:
         """Give every error of each failing record by its index. One call into pydantic-core for all of them."""
         verdicts: list[object] = self._core.validate_python(records)

@@ -85,6 +85,7 @@ class PhoneLogChunk(Slice, frozen=True, kw_only=True):
     agent_id: str
     schema_version: int
     size: int
+    tz_database: str = ""
     record_index: list[int]
     phone_number: list[str]
     phone_number_sent: list[str]

@@ -81,8 +81,13 @@ class ReplayReader(Protocol):
 
 
 def job_message(job: ReplayJob) -> Message:
-    """Return the message that asks for a replay."""
-    return _message(f"job/{job.replay_id}", encode(job))
+    """Return the message that asks for a replay.
+
+    Two processes may write jobs of one Idempotency-Key at once. The first one stands, so compaction must not let
+    another take its place: the hash of the body is part of the key.
+    """
+    suffix = f"/{job.body_hash}" if job.body_hash is not None else ""
+    return _message(f"job/{job.replay_id}{suffix}", encode(job))
 
 
 def progress_message(progress: ReplayProgress) -> Message:

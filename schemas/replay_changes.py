@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -22,6 +22,18 @@ REPLACED: Final = "replaced from a file"
 
 Place = tuple[str, int]
 """A record: (submission id, index in it)."""
+
+
+class Edit(Protocol):
+    """A correction that depends on what failed."""
+
+    def __call__(self, letter: DeadLetter, record: bytes, /) -> bytes:
+        """Return what is tried in place of `record`, which failed."""
+        ...
+
+
+Replacement = bytes | Edit
+Replacements = Mapping[Place, Replacement]
 
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -45,10 +57,10 @@ class Changes:
 
     moves: tuple[ReplayMove, ...] = ()
     values: tuple[ReplayValue, ...] = ()
-    replacements: Mapping[Place, bytes] | None = None
+    replacements: Replacements | None = None
 
     @classmethod
-    def of(cls, job: ReplayJob, replacements: Mapping[Place, bytes] | None = None) -> Changes:
+    def of(cls, job: ReplayJob, replacements: Replacements | None = None) -> Changes:
         """Return the changes that a job asks for."""
         return cls(tuple(job.moves), tuple(job.values), replacements)
 
@@ -57,8 +69,10 @@ class Changes:
         record = letter.record if letter.tried is None else letter.tried
         done: list[str] = []
         replacement = (self.replacements or {}).get((letter.submission_id, letter.record_index))
-        if replacement is not None and replacement != record:
-            record, done = replacement, [REPLACED]
+        if replacement is not None:
+            corrected = replacement if isinstance(replacement, bytes) else replacement(letter, record or b"")
+            if corrected != (record or b""):
+                record, done = corrected, [REPLACED]
         if not record:
             return None
         changed, names = self._fields(record)

@@ -60,6 +60,7 @@ class ReplayJob(Record, frozen=True, kw_only=True):
     moves: list[ReplayMove] = msgspec.field(default_factory=list)
     values: list[ReplayValue] = msgspec.field(default_factory=list)
     file_hash: str | None = None
+    body_hash: str | None = None
 
 
 class ReplayProgress(Record, frozen=True, kw_only=True):

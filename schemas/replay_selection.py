@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
 from schemas.dead_letter_query import DeadLetterFilter
 from schemas.dead_letters import DeadLetter, from_message
 from schemas.messages import int_header, text_header
-from schemas.replay_changes import Attempt, Changes
+from schemas.replay_changes import Attempt, Changes, Replacements
 from schemas.topics import MAX_MESSAGE_BYTES
 
 MOST_BYTES: Final = MAX_MESSAGE_BYTES - 64 * 1024
@@ -92,7 +92,7 @@ class Selection:
         return attempt, "selected"
 
     def _in_file(self, letter: DeadLetter) -> bool:
-        files: Mapping[Any, bytes] | None = self._changes.replacements
+        files: Replacements | None = self._changes.replacements
         return files is None or (letter.submission_id, letter.record_index) in files
 
 

@@ -48,7 +48,7 @@ SELECT submission_id, workspace_id, batch_id, first_index, size, total, added, f
 FROM receipts AS r FINAL WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String})))
 """
 _RECORD: Final = """version, workspace_id, submission_id, record_index, accepted_at, phone_number_sent, timezone,
-    timezone_source, variables, agent_id, schema_version"""
+    timezone_source, variables, agent_id, schema_version, tz_database"""
 _PLACE_OF_ROW: Final = "indexOf(splitByChar(',', {ids:String}), toString(call_id))"
 _MOVE: Final = f"""
 INSERT INTO phone_log (batch_id, phone_number, entry, call_id, {_RECORD})

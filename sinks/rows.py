@@ -37,6 +37,7 @@ _PHONE_LOG_COLUMNS: Final = (
     "variables",
     "agent_id",
     "schema_version",
+    "tz_database",
 )
 _PARALLEL: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
 
@@ -156,6 +157,7 @@ def _phone_log_block(chunk: PhoneLogChunk, entries: Sequence[int], ids: bytes) -
             native.texts("variables", chunk.variables),
             native.same_text("agent_id", chunk.agent_id, rows),
             native.integers("schema_version", "UInt32", _schema_versions(chunk)),
+            native.same_text("tz_database", chunk.tz_database, rows),
         ],
     )
 

@@ -24,6 +24,7 @@ from schemas.topics import TopicName
 from streams.campaigns import Campaign
 from streams.chunking import RawMessage, cut_message
 from streams.decoding import decode_records
+from streams.timezones import TZ_DATABASE_VERSION
 from streams.validation import Checked, check
 
 STAGE_CUT: Final = "cut"
@@ -145,6 +146,7 @@ def _columns(chunk: Chunk, campaign: Campaign | None, columns: dict[str, list[An
         agent_id=campaign.agent_id if campaign else "",
         schema_version=campaign.schema_version if campaign else 0,
         size=len(chunk.records),
+        tz_database=TZ_DATABASE_VERSION,
         **(empty | columns),
     )
 

@@ -43,10 +43,11 @@ def columns_of(header: Row, variables: Record | None, *, decimal_comma: bool) ->
         names[zone] = TIMEZONE
     _refuse_repeats(names)
     fields = {field.name: field for field in variables.fields} if variables is not None else {}
-    return [_column(name, fields.get(name), decimal_comma=decimal_comma) for name in names]
+    return [column_of(name, fields.get(name), decimal_comma=decimal_comma) for name in names]
 
 
-def _column(name: str, field: Field | None, *, decimal_comma: bool) -> Column:
+def column_of(name: str, field: Field | None, *, decimal_comma: bool) -> Column:
+    """Return the column of a member; `field` is what the schema says of it, None if nothing."""
     if name == PHONE:
         return Column(name, phone_text)
     if name == TIMEZONE:

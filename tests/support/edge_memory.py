@@ -67,6 +67,7 @@ class MemoryReplays:
         self.board = ReplayBoard()
         self.topic: list[bytes | None] = []
         self.down = False
+        self.refreshes = 0
         self.rehearsed: list[ReplayJob] = []
         self.rehearsal: dict[str, Any] = REHEARSAL
 
@@ -80,6 +81,7 @@ class MemoryReplays:
         return self.rehearsal
 
     async def refresh(self) -> None:
+        self.refreshes += 1
         if self.down:
             raise TryAgainError("the replays cannot be read")
         for value in self.topic:

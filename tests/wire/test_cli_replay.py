@@ -224,6 +224,22 @@ def test_corrected_records_come_from_a_file(kafka: KafkaConnection, typed: Type)
     assert (ended.code, ended.json["notFound"]) == (1, 1)
 
 
+def test_a_table_that_was_exported_and_corrected_is_read_by_the_agents_schema(
+    kafka: KafkaConnection, typed: Type
+) -> None:
+    put(kafka, *(letter(n, record=b'{"phoneNumber":"0012125550000","name":7,"pin":"007"}') for n in range(2)))
+    assert typed("dead-letters", "--from-topic", "--export", "failed.csv").code == 0
+    table = Path("failed.csv").read_text(encoding="utf-8-sig")
+    Path("failed.csv").write_text(table.replace(",7,007,", ",8,007,", 1), encoding="utf-8-sig")
+    with pipeline(kafka) as seen:
+        ended = typed("replay", "--from", "failed.csv", "--json")
+    assert (ended.code, ended.json["selected"]) == (0, 2)
+    assert [record for chunk in seen for record in chunk.records] == [
+        b'{"phoneNumber":"0012125550000","name":"8","pin":"007"}',
+        b'{"phoneNumber":"0012125550000","name":7,"pin":"007"}',
+    ]
+
+
 def test_a_file_that_does_not_say_where_its_records_are_from_sends_nothing(kafka: KafkaConnection, typed: Type) -> None:
     Path("corrected.ndjson").write_text('{"phoneNumber": "12125559999"}\n')
     ended = typed("replay", "--from", "corrected.ndjson")

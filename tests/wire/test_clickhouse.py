@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -152,6 +153,22 @@ async def test_every_column_is_stored(clickhouse: ClickHouse) -> None:
     columns = "workspace_id, submission_id, record_index, phone_number_sent, agent_id, schema_version, variables"
     assert await ask(clickhouse, f"SELECT {columns} FROM phone_log") == [
         ("workspace", "submission", 7, "12125551001", "agent", 2, '{"n":0}')
+    ]
+
+
+async def test_the_documented_question_names_the_tz_database_of_a_call(clickhouse: ClickHouse) -> None:
+    chunk = a_chunk(["+12125551001", "+12125551002"], tz_database="2026b")
+    again = a_chunk(["+12125551001"], tz_database="2026c", submission_id="later", accepted_at=ACCEPTED_AT + 1)
+    await clickhouse.insert(insert_of(chunk, again))
+    document = Path(__file__).parents[2].joinpath("docs", "operating.md").read_text(encoding="utf-8")
+    question, *_ = re.findall(r"```sql\n(SELECT accepted_at.*?)```", document, re.DOTALL)
+    call_id = uuid_texts(prepare(chunk).call_ids)[0]
+
+    rows = await ask(clickhouse, re.sub(r"[0-9a-f-]{36}", call_id, question))
+
+    assert [row[1:] for row in rows] == [
+        ("America/New_York", "number", "2026b", "submission", 0),
+        ("America/New_York", "number", "2026c", "later", 0),
     ]
 
 

@@ -186,6 +186,20 @@ async def test_lists_can_be_of_one_workspace(world: World) -> None:
     assert len(await get(world, "batches")) > 1
 
 
+async def test_lists_come_in_pages(world: World) -> None:
+    async def listed(query: str) -> list[str]:
+        answer = await world.http.get(f"/api/admin/batches{query}", headers=ADMIN)
+        assert answer.status_code == 200
+        return [one["batchId"] for one in answer.json()["data"]]
+
+    every = await listed("")
+    assert len(every) > 1
+    assert [await listed(f"?limit=1&page={page}") for page in (1, 2)] == [every[:1], every[1:2]]
+    assert await listed("?page=2") == []
+    for query in ("limit=1001", "limit=0", "page=x"):
+        assert errors(await world.http.get(f"/api/admin/keys?{query}", headers=ADMIN), 400)
+
+
 async def test_an_agent_is_shown_with_its_schemas(world: World) -> None:
     agent = made(await post(world, "agents", {"workspaceId": WORKSPACE, "schema": SCHEMA}))
     [version] = (await get(world, f"agents/{agent['agentId']}"))["versions"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +15,7 @@ from schemas.records import ReplayReceipt
 from schemas.registry import ADMINISTRATION
 from schemas.replay_jobs import RUNNING, ReplayJob, ReplayProgress
 from schemas.topics import TopicName
-from tests.support.edge import World, served
+from tests.support.edge import World, served, until
 from tests.support.edge_memory import REHEARSAL
 from tests.support.known import BATCH, OTHER_KEY, WORKSPACE, key_record
 
@@ -99,6 +100,41 @@ async def test_the_same_key_asks_once(world: World) -> None:
     first, again = [await ask(world, {}, **{"idempotency-key": "once"}) for _ in range(2)]
     assert (first.status_code, again.json()["data"]) == (202, first.json()["data"])
     assert len(jobs(world)) == 1
+
+
+async def test_the_same_key_with_another_body_is_refused_and_the_first_one_stands(world: World) -> None:
+    key = {"idempotency-key": "once"}
+    first = await ask(world, {"batch": BATCH}, **key)
+    other = await ask(world, {"batch": BATCH, "asNew": True}, **key)
+    again = await ask(world, {"batch": BATCH}, **key)
+    assert (other.status_code, other.json()["data"]["errors"][0]["code"]) == (422, "idempotency_body_differs")
+    assert (again.status_code, again.json()["data"]) == (202, first.json()["data"])
+    assert [(job.batch, job.as_new) for job in jobs(world)] == [(BATCH, False)]
+
+
+async def test_of_two_processes_with_one_key_and_two_bodies_the_one_that_is_second_on_the_topic_refuses(
+    world: World,
+) -> None:
+    key = {"idempotency-key": "once"}
+    await ask(world, {"batch": BATCH}, **key)
+    (first,) = jobs(world)
+    world.replays.board.replays.clear()  # as in another process, which has not read the topic yet
+    world.replays.topic.clear()
+    world.pipeline.held.clear()
+    refreshes = world.replays.refreshes
+    asking = asyncio.create_task(ask(world, {}, **key))
+    await until(lambda: world.replays.refreshes > refreshes)
+    world.replays.topic.append(encode(first))
+    world.pipeline.held.set()
+    assert (await asking).status_code == 422
+    assert (await ask(world, {"batch": BATCH}, **key)).status_code == 202
+
+
+async def test_a_dry_run_uses_up_no_key(world: World) -> None:
+    key = {"idempotency-key": "once"}
+    assert (await ask(world, {"dryRun": True}, **key)).status_code == 200
+    assert (await ask(world, {}, **key)).status_code == 202
+    assert (await ask(world, {"dryRun": True}, **key)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ async def test_an_export_is_a_file_that_can_be_sent_again(tmp_path: Path) -> Non
 async def test_a_table_has_a_column_for_every_field_of_any_record(tmp_path: Path) -> None:
     path = tmp_path / "failed.CSV"
     await export(rows(b'{"n":1.50,"a":"x,\\"y"}', b'{"b":{"c":[1]},"n":null}'), path)
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         head, *table = csv.reader(file)
     assert head == ["n", "a", "b", "_errors", "_index", "_submission", "_attempt", "_batch"]
     assert [line[:3] for line in table] == [["1.50", 'x,"y', ""], ["", "", '{"c":[1]}']]

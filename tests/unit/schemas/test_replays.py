@@ -315,4 +315,5 @@ def test_a_replay_is_shown_without_the_values_that_are_set() -> None:
 
 def test_jobs_and_progress_are_kept_by_id() -> None:
     assert [job_message(job()).key, progress_message(progress()).key] == [b"job/r", b"progress/r"]
+    assert job_message(job(body_hash="h")).key == b"job/r/h"  # another body never replaces the first by compaction
     assert {job_message(job()).partition, progress_message(progress()).partition} == {0}

@@ -44,6 +44,8 @@ class MemoryConsumer:
         """Comes when `waiting` is empty and a call waits for it."""
         self.idle = asyncio.Event()
         """Set when more is waited for and all that was given has been committed."""
+        self.dry = asyncio.Event()
+        """Set when nothing is left to give."""
         self._given = self._committed = 0
 
     def subscribe(self, topics: Sequence[str], *, listener: ConsumerRebalanceListener) -> None:
@@ -59,15 +61,18 @@ class MemoryConsumer:
         self.actions.append("stop")
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]:
+        await asyncio.sleep(0)
         taken, self.waiting = self.waiting[:max_records], self.waiting[max_records:]
         if not taken and timeout_ms and self.late:
             taken = [self.late.pop(0)]
+        if not self.waiting and not self.late:
+            self.dry.set()
         if taken:
             self._given = taken[-1].offset + 1
-        elif timeout_ms >= IDLE_MS and self._committed >= self._given:
+            return {TopicPartition(taken[0].topic, 0): taken}
+        if timeout_ms >= IDLE_MS and self._committed >= self._given:
             self.idle.set()
-        await asyncio.sleep(0)
-        return {TopicPartition(taken[0].topic, 0): taken} if taken else {}
+        return {}
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._committed = max(offsets.values())

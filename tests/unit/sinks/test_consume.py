@@ -130,8 +130,8 @@ async def test_while_a_flush_is_written_the_next_is_gathered(actions: list[Any])
     await write.begun.wait()
 
     consumer.late = [record(1), record(2), record(3)]
-    while consumer.late:
-        await asyncio.sleep(0.01)
+    consumer.dry.clear()
+    await consumer.dry.wait()
     write.open.set()
     await consumer.idle.wait()
     await loop.stop()
@@ -146,8 +146,7 @@ async def test_what_was_gathered_before_partitions_moved_is_not_written(actions:
     loop = consuming(consumer, write, most_messages=1)
     running = asyncio.create_task(loop.run())
     await write.begun.wait()
-    while consumer.waiting:
-        await asyncio.sleep(0.01)
+    await consumer.dry.wait()
 
     moving = asyncio.create_task(consumer.listener.on_partitions_revoked(set()))
     await asyncio.sleep(0.01)

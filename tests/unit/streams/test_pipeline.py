@@ -12,6 +12,7 @@ from schemas.outcomes import Code, FieldError
 from schemas.records import Chunk, PhoneLogChunk
 from schemas.topics import TopicName
 from streams.pipeline import Cleaned, Limits, chunk_messages, clean, cut, messages_of
+from streams.timezones import TZ_DATABASE_VERSION
 from tests.support.samples import body, campaign, chunk, raw_message, record, records
 
 NOW = 1_700_000_000_500
@@ -29,6 +30,7 @@ def test_a_good_record_becomes_a_row() -> None:
     log = cleaned(record(7, timezone="Europe/Paris", extra=[1, {"k": None}])).phone_log
     assert (log.phone_number, log.phone_number_sent) == (["+12125550007"], ["12125550007"])
     assert (log.timezone, log.timezone_source) == (["Europe/Paris"], ["record"])
+    assert log.tz_database == TZ_DATABASE_VERSION
     assert json.loads(log.variables[0]) == {"name": "Ann Example", "amount": 12.5, "extra": [1, {"k": None}]}
     assert (log.workspace_id, log.agent_id, log.schema_version, log.size) == ("w", "a", 1, 1)
 

@@ -1,0 +1,1 @@
+ALTER TABLE phone_log ADD COLUMN IF NOT EXISTS tz_database LowCardinality(String) DEFAULT '' COMMENT 'version of the tz database that the time zone was judged by, empty where it was stored before this was noted'

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dialfeed.exits import WrongUseError
+from dialfeed.letters_export import export
+from dialfeed.replay_file import read_corrected
+from ingest_api.dead_letters import letter_shown
+from schemas.agent_schemas import parse_schema
+from schemas.dead_letter_query import KeptLetter
+from schemas.dead_letters import DeadLetter
+from schemas.replay_changes import Changes
+from schemas.variable_shapes import Record
+from tests.support.letter_pages import a_letter
+from tests.support.uploads import xlsx
+
+SCHEMA = {
+    "type": "record",
+    "name": "R",
+    "fields": [
+        {"name": "code", "type": "string"},
+        {"name": "amount", "type": "double"},
+        {"name": "visits", "type": "int"},
+        {"name": "vip", "type": "boolean"},
+        {"name": "tags", "type": {"type": "array", "items": "string"}},
+        {"name": "note", "type": ["null", "string"]},
+    ],
+}
+DECLARED = parse_schema(json.dumps(SCHEMA)).variables
+
+RECORDS = [
+    b'{"phoneNumber":"0012125551001","code":"007","amount":12.50,"visits":3,"vip":true,"note":null}',
+    b'{ "phoneNumber" : 12125551002, "amount": "12.50", "vip": "true", "note": "", "n": 1e3 }',
+    b'{"tags":["a","b"],"deep":{"x":{"y":[1,null,"z"]}},"off":false,"none":null}',
+    b'{"note":"say \\"hi\\", twice;\\r\\nthen\\nstop","tab":"a\\tb","space":"  ","quote":"\\""}',
+    b'{"big":12345678901234567890,"exact":0.1000000000000000055511151231257827,"phoneNumber":"+4930901820"}',
+    '{"note":"M\\u00fcller \U0001f600","Zürich":1,"=1+1":"=2+2"}'.encode(),
+    b'{"twice":1,"twice":2}',
+    b"[1, 2]",
+    b'"007"',
+    b"not, json",
+    b'{"n":NaN}',
+    b'{"n":"\xff"}',
+    b'{"n":"\\ud800"}',
+    b"{}",
+    b"",
+]
+
+
+def declared(_: DeadLetter) -> Record | None:
+    return DECLARED
+
+
+def unknown(_: DeadLetter) -> Record | None:
+    return None
+
+
+async def exported(path: Path, *records: bytes) -> list[DeadLetter]:
+    letters = [a_letter(index, record=record) for index, record in enumerate(records)]
+
+    async def rows() -> AsyncIterator[dict[str, Any]]:
+        for one in letters:
+            yield letter_shown(KeptLetter(one), records=True)
+
+    await export(rows(), path)
+    return letters
+
+
+def replayed(path: Path, letters: list[DeadLetter], of: Any = declared) -> list[bytes | None]:
+    changes = Changes(replacements=read_corrected(path).replacements(of))
+    attempts = [changes.apply(one) for one in letters]
+    return [one.record if one is not None else None for one in attempts]
+
+
+def rewritten(path: Path, change: Any, **dialect: Any) -> None:
+    """Do as a spreadsheet program does: read all cells, change some, write all."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        head, *rows = csv.reader(file)
+    table = [dict(zip(head, row, strict=True)) for row in rows]
+    change(table)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in table for name in row)), **dialect)
+        writer.writeheader()
+        writer.writerows(table)
+
+
+@pytest.mark.parametrize("of", [declared, unknown])
+async def test_what_was_not_changed_comes_back_as_the_very_bytes(tmp_path: Path, of: Any) -> None:
+    letters = await exported(tmp_path / "failed.csv", *RECORDS)
+    assert replayed(tmp_path / "failed.csv", letters, of) == [*RECORDS[:-1], None]
+
+
+async def test_an_exported_table_says_that_it_is_utf_8(tmp_path: Path) -> None:
+    await exported(tmp_path / "failed.csv", RECORDS[5])
+    assert (tmp_path / "failed.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+async def test_nor_does_it_matter_how_a_spreadsheet_program_writes_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    letters = await exported(path, *RECORDS)
+
+    def as_programs_do(table: list[dict[str, str]]) -> None:
+        for row in table:
+            row.update({name: cell.replace("\r\n", "\n") for name, cell in row.items()})
+        table[0].update(amount="12,5", vip="TRUE")
+        table[1].update(n="1000")
+        table[2].update(off="FALSE", deep='{"x": {"y": [1, null, "z"]}}')
+
+    rewritten(path, as_programs_do, delimiter=";", quoting=csv.QUOTE_ALL)
+    assert replayed(path, letters) == [*RECORDS[:-1], None]
+
+
+async def test_a_changed_cell_is_read_as_the_type_that_the_schema_declares(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    letters = await exported(path, RECORDS[0], RECORDS[2])
+
+    def correct(table: list[dict[str, str]]) -> None:
+        table[0].update(code="008", amount="13.5", visits="4", vip="false", phoneNumber="0012125559999", note="x")
+        table[1].update(tags='["c"]', code="012", amount="1")
+
+    rewritten(path, correct)
+    first, second = replayed(path, letters)
+    assert first == (b'{"phoneNumber":"0012125559999","code":"008","amount":13.5,"visits":4,"vip":false,"note":"x"}')
+    assert second == (b'{"tags":["c"],"deep":{"x":{"y":[1,null,"z"]}},"off":false,"none":null,"code":"012","amount":1}')
+
+
+async def test_what_no_schema_names_keeps_the_kind_of_value_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    letters = await exported(path, b'{"a":"1","b":2,"c":2.5,"d":true,"e":[1],"f":null,"g":7}')
+
+    def correct(table: list[dict[str, str]]) -> None:
+        table[0].update(a="01", b="3", c="3.5", d="false", e='{"x": 1}', f="6", g="seven", h="8")
+
+    rewritten(path, correct)
+    assert replayed(path, letters, unknown) == [
+        b'{"a":"01","b":3,"c":3.5,"d":false,"e":{"x": 1},"f":"6","g":"seven","h":"8"}'
+    ]
+
+
+async def test_an_emptied_cell_takes_its_field_away_or_is_null_where_the_schema_wants_it(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    letters = await exported(path, b'{"code":"1","note":"x","kept":""}')
+    rewritten(path, lambda table: table[0].update(code="", note=""))
+    assert replayed(path, letters) == [b'{"note":null,"kept":""}']
+
+
+async def test_what_was_no_json_is_corrected_in_its_own_column_or_in_those_of_fields(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    letters = await exported(path, b'{"n":1', b"not json", b"[1]")
+
+    def correct(table: list[dict[str, str]]) -> None:
+        table[0].update(_text='{"n":1}')
+        table[1].update(_text="", phoneNumber="0049", visits="2")
+        table[2].update(_record='"x"')
+
+    rewritten(path, correct)
+    assert replayed(path, letters) == [b'{"n":1}', b'{"phoneNumber":"0049","visits":2}', b'"x"']
+
+
+async def test_a_workbook_is_read_too(tmp_path: Path) -> None:
+    letters = [a_letter(0, record=RECORDS[0])]
+    head = ["phoneNumber", "code", "amount", "visits", "vip", "note", "_index", "_submission"]
+    path = tmp_path / "corrected.xlsx"
+    path.write_bytes(xlsx(head, ["0012125551001", "007", 12.5, 4, True, None, 0, "s"]))
+    assert replayed(path, letters) == [RECORDS[0].replace(b'"visits":3', b'"visits":4')]
+
+
+async def test_as_json_what_was_no_object_comes_back_too(tmp_path: Path) -> None:
+    letters = await exported(tmp_path / "failed.ndjson", b"[1]", b"not json", b'{"a":1}')
+    assert replayed(tmp_path / "failed.ndjson", letters) == [b"[1]", b"not json", b'{"a":1}']
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("phoneNumber,_index\n12125559999,1\n", "no table with a column `_submission`"),
+        ("phoneNumber,_submission,_index\n12125559999,s,x\n", "row 2 of the file has no number"),
+        ("phoneNumber,_submission,_index\n12125559999,s\n", "row 2 has 2 cells"),
+        ("a,a,_submission,_index\n12125559999,1,s,1\n", "names a column twice"),
+        ("12125559999\n", "no table with a column"),
+        ("\n", "is empty"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused_without_repeating_it(tmp_path: Path, content: str, reason: str) -> None:
+    path = tmp_path / "corrected.csv"
+    path.write_text(content)
+    with pytest.raises(WrongUseError) as refused:
+        read_corrected(path)
+    assert reason in refused.value.sentence
+    assert "12125559999" not in refused.value.sentence + refused.value.remedy
