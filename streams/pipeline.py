@@ -108,14 +108,19 @@ def _dead_letters(chunk: Chunk, checked: Checked, limits: Limits, now: int, work
 
 
 def _phone_log(chunk: Chunk, campaign: Campaign, checked: Checked) -> PhoneLogChunk:
-    kept = [row for row in range(len(checked.objects)) if row not in checked.errors]
-    objects = [checked.objects[row] for row in kept]
+    rows = len(checked.objects)
+    kept = [row for row in range(rows) if row not in checked.errors] if checked.errors else range(rows)
+
+    def of_kept(column: Sequence[Any]) -> list[Any]:
+        return [column[row] for row in kept] if checked.errors else list(column)
+
+    objects = of_kept(checked.objects)
     columns: dict[str, list[Any]] = {
         "record_index": [chunk.first_index + row for row in kept],
-        "phone_number": [checked.numbers[row] for row in kept],
+        "phone_number": of_kept(checked.numbers),
         "phone_number_sent": [str(record.pop("phoneNumber")) for record in objects],
-        "timezone": [checked.zones.names[row] for row in kept],
-        "timezone_source": [checked.zones.sources[row].value for row in kept],
+        "timezone": of_kept(checked.zones.names),
+        "timezone_source": of_kept(checked.zones.sources),
         "variables": [_variables(record) for record in objects],
     }
     return _columns(chunk, campaign, columns)

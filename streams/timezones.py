@@ -15,8 +15,9 @@ What remains several zones (toll-free, most mobiles of large countries, +881) de
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -27,13 +28,14 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from schemas.outcomes import Code, FieldError
-from streams.phone_numbers import is_geographic
+from streams.phone_numbers import LATE_AREA_CODES, is_geographic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 PATH: Final = "/timezone"
 TZ_DATABASE_VERSION: Final[str] = tzdata.IANA_VERSION
+_NORTH_AMERICAN: Final = 12  # characters of such a number, plus included
 _START: Final = 5  # characters of a number that choose which lengths of prefix are tried: the plus and four digits
 
 WRONG_TYPE: Final = FieldError(
@@ -163,12 +165,28 @@ class _NumberZones:
     """Zones by number prefix: (by place, by country) of each, plus included.
 
     `lengths` has, for the first four digits of a number, the lengths of prefix to try: mostly one, longest first.
+    Of North American numbers a block of ten thousand has one zone: it is remembered as its place in `zones`, which
+    takes two bytes a block; 0 is a block not seen yet.
     """
 
     prefixes: Mapping[str, tuple[str | None, str | None]]
     lengths: Mapping[str, Sequence[int]]
+    zones: Sequence[str | None]
+    blocks: array[int] = field(default_factory=lambda: array("H", bytes(2_000_000)))
 
     def zone_of(self, number: str) -> str | None:
+        if not number.startswith("+1") or len(number) != _NORTH_AMERICAN:
+            return self._found(number)
+        block = int(number[2:8])
+        place = self.blocks[block]
+        if place:
+            return self.zones[place]
+        zone = self._found(number)
+        if not number.startswith(LATE_AREA_CODES):
+            self.blocks[block] = self.zones.index(zone, 1)
+        return zone
+
+    def _found(self, number: str) -> str | None:
         for length in self.lengths.get(number[:_START], ()):
             entry = self.prefixes.get(number[:length])
             if entry is not None:
@@ -186,7 +204,8 @@ def _number_zones() -> _NumberZones:
         code, regions = _country_of(digits)
         by_country = _one_zone(atlas, TIMEZONE_DATA.get(code, ()), regions)
         prefixes["+" + digits] = (_one_zone(atlas, zones, regions), by_country)
-    return _NumberZones(prefixes, _lengths(prefixes))
+    names = {zone for both in prefixes.values() for zone in both if zone is not None}
+    return _NumberZones(prefixes, _lengths(prefixes), [None, None, *sorted(names)])
 
 
 def _lengths(prefixes: Iterable[str]) -> dict[str, list[int]]:
