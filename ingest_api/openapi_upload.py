@@ -11,6 +11,12 @@ from schemas.outcomes import RECORD_CODES, HttpCode
 _BATCH: Final = "66f2a9c1d4e5b60718293a4b"
 _SUBMISSION: Final = "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11"
 
+_EXAMPLE: Final = {
+    "file": "phoneNumber,name,amount\n+12125551001,Ann Example,12.5\n",
+    "batchName": "Spring reminders",
+    "callingNumbers": '["66f2a9c1d4e5b60718293a00"]',
+}
+
 FAILED_ROW: Final[Schema] = object_of(
     {
         "row": {"type": "integer", "minimum": 1},
@@ -58,7 +64,10 @@ def _upload() -> Schema:
         "operationId": "upload",
         "summary": "Make a batch of a table",
         "parameters": [IDEMPOTENCY_KEY],
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": ref("Upload")}}},
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": ref("Upload"), "example": _EXAMPLE}},
+        },
         "responses": {
             "201": answer_of(
                 201,

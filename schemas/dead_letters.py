@@ -260,8 +260,10 @@ def from_message(
     """
     found = dict(headers)  # the last of a name, as `schemas.messages.header`
     get = found.get
+    if get("dlq.version") != VERSION:  # before anything of it is remembered
+        return None
     submission_id, record_index = _same_text(get("submission-id")), int_of(get("record-index"))
-    if submission_id is None or record_index is None or get("dlq.version") != VERSION:
+    if submission_id is None or record_index is None:
         return None
     try:
         errors = _errors_in(found)

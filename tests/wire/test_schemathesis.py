@@ -25,6 +25,11 @@ from tests.support.samples import SCHEMA
 
 PHONE = "66f2a9c1d4e5b60718293a00"
 ADMIN_KEY = "df_key-of-the-administration"
+EARLIER_SCHEMA = """
+{"type": "record", "name": "Reminder", "fields": [{"name": "firstName", "type": "string"}, {"name": "note", "type": "string"}]}
+"""
+"""What the document's example of a new version may follow."""
+
 WITHIN_SECONDS = 200  # some 20 on an idle machine
 CONFIG = f"""
 headers = {{ "x-api-key" = "{KEY}" }}
@@ -49,13 +54,16 @@ headers = {{ "x-api-key" = "{ADMIN_KEY}" }}
 def fill(world: World) -> None:
     """Make the examples of the document exist, so that not every answer is a 404."""
     example = openapi.BATCH  # stands for every id of the registry
-    version = AgentVersion(version=1, schema=SCHEMA, created_at=NOW_MS)
+    version, earlier = (
+        AgentVersion(version=1, schema=schema, created_at=NOW_MS) for schema in (SCHEMA, EARLIER_SCHEMA)
+    )
     for record in (
         key_record(ADMIN_KEY, ADMINISTRATION),
         number_record(PHONE, WORKSPACE, "agent-1"),
         batch_record(example, WORKSPACE, PHONE),
         Workspace(workspace_id=example, name="example", created_at=NOW_MS),
-        Agent(agent_id=example, workspace_id=example, name="example", versions=[version], created_at=NOW_MS),
+        Agent(agent_id=example, workspace_id=example, name="example", versions=[earlier], created_at=NOW_MS),
+        Agent(agent_id="agent-1", workspace_id=WORKSPACE, name="one", versions=[version], created_at=NOW_MS),
         number_record(example, example, example),
     ):
         world.registry.state.apply(record)
