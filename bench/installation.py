@@ -73,13 +73,17 @@ class Dialfeed:
         await write(self._publisher, batch)
         return batch.batch_id
 
+    async def publish(self, batch_id: str, records: Sequence[bytes]) -> None:
+        """Put records on `calls.raw`, 1000 a message."""
+        await self._publisher.publish(_raw(batch_id, records))
+
     async def from_topic(self, records: Sequence[bytes]) -> Pass:
         """Put records on `calls.raw`, 1000 a message; the pass ends when the last receipt says: stored.
 
         Without a key, so that Kafka spreads the messages over the partitions, as it does for the baseline.
         """
         batch_id = await self.new_batch()
-        messages = [Message(TopicName.RAW, value) for value in bodies(batch_id, records)]
+        messages = _raw(batch_id, records)
         watch = Watch(self.pids)
         await self._publisher.publish(messages)
         async with asyncio.timeout(STORED_WITHIN_SECONDS):
@@ -122,6 +126,10 @@ class Dialfeed:
             _, answer = await connection.get(f"/api/call/batch-details/{batch_id}?limit=1")
         if answer["data"]["total"] != wanted:
             raise BenchError(f"dialfeed stored {answer['data']['total']} of {wanted} records")
+
+
+def _raw(batch_id: str, records: Sequence[bytes]) -> list[Message]:
+    return [Message(TopicName.RAW, value) for value in bodies(batch_id, records)]
 
 
 @asynccontextmanager

@@ -52,11 +52,14 @@ async def child(
         await _end(process)
 
 
-async def json_from(module: str, *arguments: str) -> Any:
-    """Run `python -m module` and return the JSON document that it prints; raise BenchError."""
+async def json_from(module: str, *arguments: str, env: Mapping[str, str] | None = None) -> Any:
+    """Run `python -m module` and return the JSON document that it prints; raise BenchError.
+
+    It knows no settings but `env`.
+    """
     process = await asyncio.create_subprocess_exec(
         *bound([sys.executable, "-m", module, *arguments]),
-        env=_environment(),
+        env=_environment() | dict(env or {}),
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
