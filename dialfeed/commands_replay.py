@@ -223,7 +223,7 @@ class _Run:
                 topic = await stack.enter_async_context(ReplaysTopic(self._kafka))
                 reader = await stack.enter_async_context(letter_reader(self._kafka))
                 self.state = await self._job(publisher, topic)
-                garbage.settle()
+                stack.enter_context(garbage.settled())
                 await Replay(
                     self.state,
                     reader=reader,

@@ -94,4 +94,4 @@ def groups_of(letters: Sequence[KeptLetter], query: DeadLetterQuery, by: GroupBy
 
 def letters_insert(letters: Sequence[KeptLetter]) -> Insert:
     """Return the insert of letters, parked or not, one row each."""
-    return dead_letters_insert([replace(one.letter, parked=one.parked) for one in letters])
+    return dead_letters_insert([structs.replace(one.letter, parked=one.parked) for one in letters])

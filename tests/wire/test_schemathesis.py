@@ -26,7 +26,9 @@ from tests.support.samples import SCHEMA
 PHONE = "66f2a9c1d4e5b60718293a00"
 ADMIN_KEY = "df_key-of-the-administration"
 EARLIER_SCHEMA = """
-{"type": "record", "name": "Reminder", "fields": [{"name": "firstName", "type": "string"}, {"name": "note", "type": "string"}]}
+{"type": "record", "name": "Reminder", "fields": [
+    {"name": "firstName", "type": "string"}, {"name": "note", "type": "string"}
+]}
 """
 """What the document's example of a new version may follow."""
 
