@@ -64,7 +64,7 @@ def row(batch_id: str, contact: Contact) -> dict[str, Any]:
 
 def contact_id(batch_id: str, phone_number: str) -> str:
     """Return the `_id` of a contact, the same for ever: the callId of its first entry."""
-    return uuid_texts(call_ids(batch_id, [(phone_number, 0)])[0])[0]
+    return uuid_texts(call_ids(batch_id, [(phone_number, 0)]))[0]
 
 
 def _phone_log(entry: PhoneLogEntry) -> dict[str, Any]:

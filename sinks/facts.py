@@ -120,7 +120,7 @@ def move_late(session: Session, rows: Sequence[StatusRow]) -> None:
 
 
 def _next_call_id(row: StatusRow) -> str:
-    (packed,) = call_ids(row.place.batch_id, [(row.place.phone_number, row.place.entry + 1)])
+    packed = call_ids(row.place.batch_id, [(row.place.phone_number, row.place.entry + 1)])
     return uuid_texts(packed)[0]
 
 

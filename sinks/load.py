@@ -32,7 +32,7 @@ from sinks.facts import read_left_times, read_receipts, refresh_contacts
 from sinks.load_replays import ReplayLoad
 from sinks.load_rows import store
 from sinks.load_statuses import StatusesWritten, StatusLoad
-from sinks.receipts_given import Parted, ReceiptsGiven
+from sinks.receipts_given import ReceiptsGiven
 from sinks.refused import RefusedRow, dead_letter_of
 from sinks.report_rows import receipts_insert
 from sinks.rows import PreparedChunk, is_whole, prepare, receipts_of
@@ -126,8 +126,11 @@ class Load:
             await self._publisher.publish(to_publish)
 
     async def _write_chunks(self, chunks: Sequence[PhoneLogChunk], memory: _Memory) -> None:
-        parted = await self._parted(chunks, memory.given)
-        prepared = await self._prepared(parted.new, memory.states)
+        await self._learn([chunk for chunk in chunks if chunk.body_hash is not None], memory.given)
+        parted = memory.given.part(chunks)
+        prepared, _ = await asyncio.gather(
+            self._prepared(parted.new, memory.states), self._learn(parted.new, memory.given)
+        )
         refused = await store(self._clickhouse, prepared)
         await self._refresh([call_id for each in prepared for call_id in each.left])
         receipts = _receipts(prepared, refused)
@@ -147,12 +150,11 @@ class Load:
         if parted.others:
             log.warning("chunks_of_another_body_passed_over", chunks=parted.others)
 
-    async def _parted(self, chunks: Sequence[PhoneLogChunk], given: ReceiptsGiven) -> Parted:
+    async def _learn(self, chunks: Sequence[PhoneLogChunk], given: ReceiptsGiven) -> None:
+        """Read which of these have been done before, as far as it is not known."""
         unknown = given.unknown(chunks)
         if unknown:
-            stored = await self._clickhouse.consult(lambda session: read_receipts(session, unknown))
-            given.learn(chunks, stored)
-        return given.part(chunks)
+            given.learn(chunks, await self._clickhouse.consult(lambda session: read_receipts(session, unknown)))
 
     async def _prepared(self, chunks: Sequence[PhoneLogChunk], states: BatchStates) -> list[PreparedChunk]:
         batch_ids = [chunk.batch_id for chunk in chunks if chunk.batch_id is not None and chunk.record_index]

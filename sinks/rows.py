@@ -136,7 +136,7 @@ def _times(chunk: PhoneLogChunk) -> int | list[int]:
 
 def prepare_as(chunk: PhoneLogChunk, entries: Entries) -> PreparedChunk:
     """Return the chunk with its callIds and its block, its entries being known."""
-    ids = b"".join(call_ids(chunk.batch_id or "", zip(chunk.phone_number, entries.entry, strict=True)))
+    ids = call_ids(chunk.batch_id or "", zip(chunk.phone_number, entries.entry, strict=True))
     return PreparedChunk(chunk, entries, ids, _phone_log_block(chunk, entries.entry, ids))
 
 

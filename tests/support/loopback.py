@@ -152,6 +152,6 @@ def _receipt(origin: Slice, records: Sequence[bytes], failed: int) -> Receipt:
         added=len(numbers),
         failed=failed,
         accepted_at=origin.accepted_at,
-        call_ids=b"".join(call_ids(origin.batch_id or "", [(number, 0) for number in numbers])),
+        call_ids=call_ids(origin.batch_id or "", [(number, 0) for number in numbers]),
         body_hash=origin.body_hash,
     )

@@ -70,7 +70,7 @@ class ReplayModel:
         self.failed: list[Failed] = []
 
     def call_id(self, number: str, entry: int) -> str:
-        return uuid_texts(call_ids(self.batch, [(number, entry)])[0])[0]
+        return uuid_texts(call_ids(self.batch, [(number, entry)]))[0]
 
     def submit(self, submission_id: str, records: Sequence[tuple[str, str, bool]]) -> None:
         """Take records: number, note, and whether it is right."""

@@ -74,4 +74,4 @@ async def report(clickhouse: ClickHouse, call_id: str, status: str, received_at:
 
 
 def call_id_of(number: str, entry: int = 0, batch_id: str = "batch") -> str:
-    return uuid_texts(call_ids(batch_id, [(number, entry)])[0])[0]
+    return uuid_texts(call_ids(batch_id, [(number, entry)]))[0]

@@ -119,8 +119,7 @@ async def contact(clickhouse: ClickHouse, batch: str) -> tuple[int, str, str]:
 
 
 def call_id(batch: str, entry: int, number: str = NUMBER) -> bytes:
-    (packed,) = call_ids(batch, [(number, entry)])
-    return packed
+    return call_ids(batch, [(number, entry)])
 
 
 async def test_a_pending_contact_is_updated_under_the_same_call_id(clickhouse: ClickHouse, batch: str) -> None:

@@ -44,7 +44,7 @@ class Told:
 
     @property
     def call_id(self) -> str:
-        (packed,) = call_ids(self.contact[0], [(self.contact[1], self.entry)])
+        packed = call_ids(self.contact[0], [(self.contact[1], self.entry)])
         return uuid_texts(packed)[0]
 
 

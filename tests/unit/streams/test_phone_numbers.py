@@ -195,7 +195,7 @@ def test_plain_digits_are_accepted_exactly_when_the_reference_finds_them_possibl
 
 @given(st.from_regex(r"\+?1[2-9][0-9]{9}", fullmatch=True))
 def test_the_way_past_the_library_gives_what_the_library_gives(text: str) -> None:
-    assert normalise(text) == phone_numbers._from_digits(text)
+    assert normalise(text) == phone_numbers._from_digits("+" + text.removeprefix("+"))
 
 
 ANY_TEXT: Final = st.text(st.characters(exclude_categories=())) | st.text(
@@ -295,3 +295,21 @@ def test_only_the_islands_named_look_at_the_last_four_digits_of_a_north_american
     for region, area_codes in late.items():
         assert plan_of(region).leading_digits == area_codes
     assert {"+1" + code for codes in late.values() for code in codes.split("|")} == set(phone_numbers.LATE_AREA_CODES)
+
+
+@pytest.mark.parametrize("country_code", sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
+def test_what_is_told_from_country_and_length_alone_is_what_the_library_says(country_code: int) -> None:
+    endings = ("0123456789012345", "1800200999999999", "9876543210987654")
+    starts = [f"+{country_code}{first}{second}" for first in range(10) for second in (0, 1, 5, 8)]
+    numbers = [(start + end)[:length] for start in starts for end in endings for length in range(len(start) + 1, 17)]
+
+    told = normalise_all(numbers)
+
+    assert told == [phone_numbers._from_digits(number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "number", ["+442079460958", "+447400123456", "+4915120000000", "+33612345678", "+919810000000", "+61410000000"]
+)
+def test_a_plain_number_of_a_large_country_needs_no_library_of_its_own(number: str) -> None:
+    assert phone_numbers._stays(number[:5], len(number))
