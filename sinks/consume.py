@@ -12,6 +12,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -29,10 +30,9 @@ T = TypeVar("T")
 
 IDLE_MS: Final = 200
 LINGER_MS: Final = 25
-"""Once more than one message waits, others are waited for as long as the next comes within this.
-
-So often it is also looked whether the flush before has been written.
-"""
+"""Once more than one message waits, others are waited for as long as the next comes within this."""
+READ_AHEAD_SECONDS: Final = 0.05
+"""How often what has come is taken while a flush is written."""
 LONGEST_LINGER_SECONDS: Final = 0.25
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -100,7 +100,8 @@ class Consuming(Generic[T]):
         self._most_messages, self._most_bytes, self._weight_of = most_messages, most_bytes, weight_of
         self._moved = moved
         self._step = max(most_messages // 8, 1)  # bytes are counted after each
-        self._busy = asyncio.Lock()
+        self._idle = asyncio.Event()  # cleared while a flush is being written
+        self._idle.set()
         self._interrupted = asyncio.Event()  # the wait for a better world is over: stopping, or partitions move
         self._assigned = asyncio.Event()  # cleared while partitions move
         self._assigned.set()
@@ -160,11 +161,14 @@ class Consuming(Generic[T]):
             while not self._stopping:
                 gathering = gathering or asyncio.ensure_future(self._gather(consumer))
                 flush, gathering = await gathering, None
-                async with self._busy:
-                    if flush.offsets and flush.assignment == self._assignment:
-                        gathering = asyncio.ensure_future(self._gather(consumer))
+                if flush.offsets and flush.assignment == self._assignment:
+                    self._idle.clear()
+                    gathering = asyncio.ensure_future(self._gather(consumer))
+                    try:
                         if await self._written(flush.items):
                             await self._commit(consumer, flush.offsets)
+                    finally:
+                        self._idle.set()
                 await self._assigned.wait()
         finally:
             if gathering is not None:
@@ -181,8 +185,9 @@ class Consuming(Generic[T]):
         size, weight, timeout = 0, 0.0, IDLE_MS
         until = math.inf
         while weight < self._most_messages and size < self._most_bytes:
+            await self._written_within(READ_AHEAD_SECONDS)
             new = await self._taken(consumer, timeout)
-            if not new and (self._moving.is_set() or not self._busy.locked()):
+            if not new and (self._moving.is_set() or self._idle.is_set()):
                 break
             if new:
                 until = until if flush.offsets else time.monotonic() + LONGEST_LINGER_SECONDS
@@ -190,9 +195,15 @@ class Consuming(Generic[T]):
                 flush.offsets |= {TopicPartition(each.topic, each.partition): each.offset + 1 for each in new}
                 size += sum(len(message.value or b"") for message in new)
                 weight += sum(map(self._weight_of, new))
-            lingers = self._busy.locked() or (weight > 1 and time.monotonic() < until)
+            lingers = not self._idle.is_set() or (weight > 1 and time.monotonic() < until)
             timeout = LINGER_MS if lingers else 0
         return flush
+
+    async def _written_within(self, seconds: float) -> None:
+        """Wait for the end of the flush being written, or so long: what comes meanwhile costs one fetch together."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
 
     async def _taken(self, consumer: Consumer, timeout_ms: int) -> list[ConsumerRecord]:
         """Return some of what waits; nothing once partitions move, for which the flush in progress is waited for."""
@@ -257,8 +268,8 @@ class Consuming(Generic[T]):
         if self._waiting:
             self._interrupted.set()
         try:
-            async with asyncio.timeout(REVOKE_WITHIN_SECONDS), self._busy:
-                pass
+            async with asyncio.timeout(REVOKE_WITHIN_SECONDS):
+                await self._idle.wait()
         except TimeoutError:
             log.warning("partitions_move_during_flush", consumer=self._name)
         self._moved()

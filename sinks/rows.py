@@ -258,7 +258,10 @@ def _receipts_of_each(prepared: PreparedChunk, origins: Origins, refused: Collec
 def receipt_of(prepared: PreparedChunk, refused: Collection[int] = ()) -> Receipt:
     """Return the receipt of a slice of one submission; `refused` as in `receipts_of`."""
     chunk = prepared.chunk
-    stored = [place for place, index in enumerate(chunk.record_index) if index not in refused]
+    ids = prepared.call_ids
+    if refused:
+        ids = _at(ids, [place for place, index in enumerate(chunk.record_index) if index not in refused])
+    added = len(ids) // CALL_ID_BYTES
     return Receipt(
         submission_id=chunk.submission_id,
         workspace_id=chunk.workspace_id,
@@ -266,10 +269,10 @@ def receipt_of(prepared: PreparedChunk, refused: Collection[int] = ()) -> Receip
         first_index=chunk.first_index,
         size=chunk.size,
         total=chunk.total,
-        added=len(stored),
-        failed=chunk.size - len(stored),
+        added=added,
+        failed=chunk.size - added,
         accepted_at=chunk.accepted_at,
-        call_ids=_at(prepared.call_ids, stored) if refused else prepared.call_ids,
+        call_ids=ids,
         body_hash=chunk.body_hash,
     )
 

@@ -78,23 +78,26 @@ def zones_for(
     `numbers` are E.164 with plus, None where the record has no usable one; `own` the decoded values of the records'
     `timezone`, None where the key is missing. A batch or workspace zone that the tz database lacks is passed over.
     """
-    fallback = fallback_zone(batch_zone, workspace_zone)
+    fallback, source = fallback_zone(batch_zone, workspace_zone)
     zone_of = _number_zones().zone_of
-    found = Zones([], [], {})
-    for row, (number, value) in enumerate(zip(numbers, own, strict=True)):
-        zone = None if value is None else own_zone(value)
+    by_number = [None if number is None else zone_of(number) for number, _ in zip(numbers, own, strict=True)]
+    found = Zones(
+        [fallback if zone is None else zone for zone in by_number],
+        [source if zone is None else ZoneSource.NUMBER for zone in by_number],
+        {},
+    )
+    if own.count(None) < len(own):
+        _give_their_own(found, own)
+    return found
+
+
+def _give_their_own(found: Zones, own: Sequence[object]) -> None:
+    for row, value in enumerate(own):
+        zone = own_zone(value)
         if isinstance(zone, FieldError):
             found.errors[row] = zone
-            zone = None
-        if zone is not None:
-            source = ZoneSource.RECORD
-        elif number is not None and (zone := zone_of(number)) is not None:
-            source = ZoneSource.NUMBER
-        else:
-            zone, source = fallback
-        found.names.append(zone)
-        found.sources.append(source)
-    return found
+        elif zone is not None:
+            found.names[row], found.sources[row] = zone, ZoneSource.RECORD
 
 
 def own_zone(value: object) -> str | FieldError | None:
