@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import Any, Final
 
 import msgspec
@@ -114,8 +115,13 @@ def _spelled(statement: Statement, name: str, value: Any) -> str:
         return f"({absent} OR position(variables, {statement.text(field_name + 'null')}) > 0)"
     if isinstance(value, bool | str):
         return f"position(variables, {statement.text(field_name + _encode(value).decode())}) > 0"
-    ends = [statement.text(field_name + form + end) for form in spellings(value) for end in ",}"]
-    return f"multiSearchAny(variables, [{', '.join(ends)}])"
+    forms = [field_name + form for form in spellings(value)]
+    ends = [statement.text(form + end) for form in forms for end in ",}"]
+    # Looking for one text costs half of looking for several.
+    return (
+        f"(position(variables, {statement.text(commonprefix(forms))}) > 0"
+        f" AND multiSearchAny(variables, [{', '.join(ends)}]))"
+    )
 
 
 def _equal_text(statement: Statement, raw: str, value: str) -> str:
