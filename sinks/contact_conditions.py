@@ -119,7 +119,7 @@ def _spelled(statement: Statement, name: str, value: Any) -> str:
     ends = [statement.text(form + end) for form in forms for end in ",}"]
     # Looking for one text costs half of looking for several.
     return (
-        f"(position(variables, {statement.text(commonprefix(forms))}) > 0"
+        f"(position(variables, {statement.text(commonprefix(forms))}) > 0"  # noqa: RUF071  # text is what they are
         f" AND multiSearchAny(variables, [{', '.join(ends)}]))"
     )
 
