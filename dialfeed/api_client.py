@@ -164,8 +164,16 @@ class ApiClient:
 
     async def get(self, path: str, parameters: Mapping[str, str | int] | None = None) -> httpx.Response:
         """Return the answer to a question; raise WrongUseError, UnreachableError."""
+        return await self._answered("GET", path, params=parameters, timeout=30.0)
+
+    async def post(self, path: str, body: bytes) -> httpx.Response:
+        """Return the answer to a question with a body; raise WrongUseError, UnreachableError."""
+        json = {"content-type": "application/json"}
+        return await self._answered("POST", path, content=body, headers=json, timeout=ANSWER_WITHIN_SECONDS)
+
+    async def _answered(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            response = await self._client.get(path, params=parameters, timeout=30.0)
+            response = await self._client.request(method, path, **request)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         if response.status_code in _LATER | _UNKNOWN:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,23 +21,18 @@ from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.output import answer
 from dialfeed.registry_session import kafka_unreachable, now_ms
 from dialfeed.registry_topic import RegistryTopic
-from dialfeed.replay_file import CorrectedFile, declared_by, read_corrected
+from dialfeed.replay_file import CorrectedFile, read_corrected, replacements_of
 from dialfeed.replay_options import filter_options, job_fields, job_options
 from dialfeed.replay_progress import progress
 from dialfeed.replay_reading import letter_reader
-from dialfeed.replay_rehearsal import Judge, Rehearsal
 from dialfeed.replay_runner import Patience, Replay, Watch
 from dialfeed.replays_topic import ReplaysTopic
 from dialfeed.settings import Settings
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import TryAgainError
-from schemas.registry import Registry
 from schemas.replay_board import ReplayState, job_message, summary
-from schemas.replay_changes import Replacements
 from schemas.replay_jobs import BY_COMMAND, ReplayJob
 from schemas.topics import TopicName
-from sinks.clickhouse import ClickHouse, connect
-from streams.pipeline import Limits
 
 RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REGISTRY_SETTINGS})
 
@@ -93,8 +88,10 @@ def replay(
     file_hash = corrected.sha256 if corrected is not None else None
     _refuse_beside_resume(resume)
     if dry_run:
-        facts = asyncio.run(_rehearsed(settings, _job({**job_fields(given), "file_hash": file_hash}), corrected))
-        answer(facts if as_json else _for_people(facts), as_json)
+        from dialfeed.replay_dry_run import for_people, tried  # noqa: PLC0415  # loads much that a replay has no use for
+
+        facts = asyncio.run(tried(settings, _job({**job_fields(given), "file_hash": file_hash}), corrected))
+        answer(facts if as_json else for_people(facts), as_json)
         return ExitCode.SOME_FAILED if facts["failed"] or facts["parked"] else ExitCode.DONE
     asked = None if resume is not None else {**job_fields(given), "file_hash": file_hash}
     run = _Run(find_kafka(settings), asked, resume, Patience(give_up_after), corrected)
@@ -121,51 +118,6 @@ def _refuse_beside_resume(resume: str | None) -> None:
 
 def _job(asked: Mapping[str, Any]) -> ReplayJob:
     return ReplayJob(replay_id=str(uuid.uuid4()), workspace_id="", runner=BY_COMMAND, requested_at=now_ms(), **asked)
-
-
-async def _rehearsed(settings: Settings, job: ReplayJob, file: CorrectedFile | None) -> dict[str, Any]:
-    """Return what would become of the records; raise CommandError."""
-    kafka = find_kafka(settings)
-    names = {topic: kafka.topic(topic) for topic in (TopicName.STATUS, TopicName.RECORDS)}
-    try:
-        async with RegistryTopic(kafka) as registry, letter_reader(kafka) as reader, _judge(settings) as judge:
-            rehearsal = Rehearsal(
-                job,
-                registry.state,
-                judge=judge,
-                limits=Limits(settings.max_record_bytes),
-                replacements=_replacements(file, registry.state, job),
-                full_name=names,
-            )
-            return await rehearsal.run(reader)
-    except TryAgainError as error:
-        raise kafka_unreachable(kafka) from error
-
-
-def _replacements(file: CorrectedFile | None, registry: Registry, job: ReplayJob) -> Replacements | None:
-    return file.replacements(declared_by(registry, job)) if file is not None else None
-
-
-@asynccontextmanager
-async def _judge(settings: Settings) -> AsyncIterator[Judge | None]:
-    """Yield whom to ask what is stored: an embedded ClickHouse can be asked by its own process only."""
-    if settings.embedded:
-        yield None
-        return
-    clickhouse: object = connect(settings.clickhouse_url)
-    try:
-        yield clickhouse if isinstance(clickhouse, Judge) else None
-    finally:
-        if isinstance(clickhouse, ClickHouse):
-            await clickhouse.close()
-
-
-def _for_people(facts: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in facts.items() if name not in ("failedByCode", "examples")}
-    for code, count in facts["failedByCode"].items():
-        first = facts["examples"][code][0]
-        shown[code] = f"{count}, such as {first['submissionId']} {first['recordIndex']}: {first['message']}"
-    return shown
 
 
 class _Run:
@@ -230,7 +182,7 @@ class _Run:
                     publisher=publisher,
                     topic=topic,
                     registry=registry.state,
-                    replacements=_replacements(self._file, registry.state, self.state.job),
+                    replacements=replacements_of(self._file, registry.state, self.state.job),
                     patience=self._patience,
                     status_topic=self._kafka.topic(TopicName.STATUS),
                     watch=watch,

@@ -79,6 +79,11 @@ def declared_by(registry: Registry, job: ReplayJob) -> Declared:
     return of
 
 
+def replacements_of(file: CorrectedFile | None, registry: Registry, job: ReplayJob) -> Replacements | None:
+    """Return what a job's file puts in place of records; None where it has none."""
+    return file.replacements(declared_by(registry, job)) if file is not None else None
+
+
 def _records(content: bytes) -> list[bytes]:
     text = content.removeprefix(_BOM).strip()
     if not text.startswith(b"["):

@@ -15,7 +15,7 @@ import msgspec
 from dialfeed.replay_reading import LetterReader
 from dialfeed.replay_runner import newest_of, owner_of, topics_of
 from schemas.messages import TryAgainError
-from schemas.outcomes import Code, FieldError
+from schemas.outcomes import FieldError
 from schemas.records import Chunk, Replayed
 from schemas.registry import Registry
 from schemas.replay_changes import Changes, Replacements
@@ -25,15 +25,13 @@ from schemas.replay_slices import Slicer
 from schemas.topics import TopicName
 from sinks.rows import row_version
 from streams import pipeline
-from streams.campaigns import Campaign, Campaigns
+from streams.campaigns import Campaigns
+from streams.replaying import groups_of
 
 EXAMPLES: Final = 5
 """Of each code."""
 
 _GATHERED_INDEX: Final = 2**24
-_MISSING: Final = FieldError(Code.BATCH_MISSING, "/batchId", "no batch is named")
-
-Group = tuple[list[int], Campaign | FieldError]
 
 
 @runtime_checkable
@@ -59,7 +57,6 @@ class Rehearsal:
         full_name: Mapping[TopicName, str] | None = None,
     ) -> None:
         self._job = job
-        self._registry = registry
         self._campaigns = Campaigns(registry)
         self._judge = judge
         self._limits = limits or pipeline.Limits()
@@ -102,7 +99,7 @@ class Rehearsal:
     async def _check(self, chunk: Chunk) -> None:
         assert chunk.replay is not None
         history = chunk.replay.records
-        for places, campaign in groups_of(chunk, self._campaigns, self._registry):
+        for places, campaign in groups_of(chunk, chunk.replay, self._campaigns):
             part = msgspec.structs.replace(
                 chunk, records=[chunk.records[place] for place in places], total=len(places), replay=None
             )
@@ -155,32 +152,3 @@ class Rehearsal:
             "failedByCode": dict(self._codes.most_common()),
             "examples": self._examples,
         }
-
-
-def groups_of(chunk: Chunk, campaigns: Campaigns, registry: Registry) -> list[Group]:
-    """Return a slice's records by the version of the schema they are checked against."""
-    replay = chunk.replay
-    assert replay is not None
-    if not chunk.batch_id:
-        return [(list(range(len(chunk.records))), _MISSING)]
-    groups: dict[int, Group] = {}
-    for place, record in enumerate(replay.records):
-        time_ms = record.accepted_at if replay.counts_from is None else replay.counts_from
-        found = _campaign(chunk.batch_id, time_ms, replay.agent_version, campaigns, registry)
-        version = 0 if isinstance(found, FieldError) else found.schema_version
-        groups.setdefault(version, ([], found))[0].append(place)
-    return list(groups.values())
-
-
-def _campaign(
-    batch_id: str, time_ms: int, version: int | None, campaigns: Campaigns, registry: Registry
-) -> Campaign | FieldError:
-    """Return the campaign at a time; at that of the version where one is named."""
-    found = campaigns.find(batch_id, time_ms)
-    if version is None or isinstance(found, FieldError):
-        return found
-    versions = registry.agents[found.agent_id].versions
-    at = next((each.created_at for each in versions if each.version == version), None)
-    if at is None:
-        return FieldError(Code.SCHEMA_UNUSABLE, "", f"the batch's agent has no schema version {version}")
-    return campaigns.find(batch_id, at)

@@ -4,8 +4,8 @@ A value is `C3 01`, the little-endian CRC-64-AVRO fingerprint of the writer's sc
 then the Avro binary encoding (Avro specification 1.12, "Single-object encoding").
 
 Columns with an item a record are of a logical type of ours, `json-array` over `bytes`: a JSON array, which costs a
-sixth of an Avro array, item by item, to write and to read. Its attribute `of` names the items: `int`, `string`, or
-`json` for any value, which is passed on as it is written.
+sixth of an Avro array, item by item, to write and to read. Its attribute `of` names the items: `int`, `string`,
+`replayed` for a record's history, or `json` for any value, which is passed on as it is written.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ _encode_json: Final = msgspec.json.Encoder().encode
 _ITEMS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     "int": msgspec.json.Decoder(list[int]),
     "string": msgspec.json.Decoder(list[str]),
+    "replayed": msgspec.json.Decoder(list[records.Replayed]),
     "json": msgspec.json.Decoder(list[msgspec.Raw]),
 }
 

@@ -25,8 +25,8 @@ class Origins(Record, frozen=True, kw_only=True):
     accepted_at: list[int]
 
 
-class Replayed(Record, frozen=True, kw_only=True):
-    """A dead-lettered record that is tried again, and its history."""
+class Replayed(Record, frozen=True, kw_only=True, array_like=True):
+    """A dead-lettered record that is tried again, and its history. New fields go last, with a default."""
 
     submission_id: str
     record_index: int

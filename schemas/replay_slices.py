@@ -92,7 +92,8 @@ class Slicer:
 
 
 def _size(attempt: Attempt) -> int:
-    return len(attempt.record) + len(attempt.sent or b"") + len(attempt.changes) + HISTORY_BYTES
+    sent = len(attempt.sent or b"") * 4 // 3  # it travels as base64
+    return len(attempt.record) + sent + len(attempt.changes) + HISTORY_BYTES
 
 
 def _replayed(attempt: Attempt) -> Replayed:
