@@ -21,7 +21,7 @@ from schemas.records import DialerCommand, PhoneLogChunk, Replay, Replayed, Repl
 from schemas.topics import TopicName
 from sinks import native
 from sinks.entries import Entries
-from sinks.rows import Insert, PreparedChunk, prepare_as, replayed_version
+from sinks.rows import Insert, PreparedChunk, prepare_as, replayed_versions
 
 REASON: Final = "replay"
 _COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
@@ -35,6 +35,8 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"
     FAILED = "failed"
 
+
+_WRITTEN: Final = frozenset({Outcome.ADDED, Outcome.UPDATED})
 
 Place = tuple[str, int]
 """A contact's number and its entry."""
@@ -94,24 +96,37 @@ class ReplaySlice:
         return [(one.submission_id, one.record_index) for one in self.rows]
 
     @cached_property
-    def candidates(self) -> list[Candidate]:
-        versions = [replayed_version(self.replay, one) for one in self.rows]
-        return candidates_of(self.chunk.phone_number, versions, self.prepared.entries)
+    def contacts(self) -> list[Place]:
+        """The number and the entry of each record that passed, in the order of the rows."""
+        return list(zip(self.chunk.phone_number, self.prepared.entries.entry, strict=True))
+
+    @cached_property
+    def row_versions(self) -> list[int]:
+        """The version of each record that passed, in the order of the rows."""
+        return replayed_versions(self.replay, self.rows)
 
     def outcomes(self, stored: Mapping[Place, int], remembered: Mapping[RecordPlace, Outcome]) -> list[Outcome]:
         """Return what becomes of each row: what was remembered when the slice was here before, else the judgement."""
-        found = judged(self.candidates, stored)
+        if self._is_all_new(stored, remembered):
+            return [Outcome.ADDED] * len(self.rows)
+        found = judged(candidates_of(self.chunk.phone_number, self.row_versions, self.prepared.entries), stored)
         return [remembered.get(place, outcome) for place, outcome in zip(self.places, found, strict=True)]
+
+    def _is_all_new(self, stored: Mapping[Place, int], remembered: Mapping[RecordPlace, Outcome]) -> bool:
+        """Return whether nothing is known of any row, as of most that failed when they first came."""
+        contacts = set(self.contacts)
+        known = self.prepared.entries.left or len(contacts) < len(self.rows) or not contacts.isdisjoint(stored)
+        return not known and remembered.keys().isdisjoint(self.places)
 
     def versions(self, outcomes: Sequence[Outcome]) -> Iterator[tuple[Place, int]]:
         """Yield the entry and the version of each row that is written."""
-        for each, outcome in zip(self.candidates, outcomes, strict=True):
-            if outcome in (Outcome.ADDED, Outcome.UPDATED):
-                yield each.place, each.version
+        for place, version, outcome in zip(self.contacts, self.row_versions, outcomes, strict=True):
+            if outcome in _WRITTEN:
+                yield place, version
 
     def written(self, outcomes: Sequence[Outcome]) -> PreparedChunk:
         """Return the rows that are to be written."""
-        kept = [row for row, outcome in enumerate(outcomes) if outcome in (Outcome.ADDED, Outcome.UPDATED)]
+        kept = [row for row, outcome in enumerate(outcomes) if outcome in _WRITTEN]
         if len(kept) == len(outcomes):
             return self.prepared
         columns = {name: [column[row] for row in kept] for name in _COLUMNS for column in [getattr(self.chunk, name)]}
@@ -120,11 +135,8 @@ class ReplaySlice:
 
     def receipt(self, outcomes: Sequence[Outcome], done_at: int) -> ReplayReceipt:
         """Return how many ended how; `outcomes` has one a row, every other record failed when it was cleaned."""
-        passed = {
-            index
-            for index, outcome in zip(self.chunk.record_index, outcomes, strict=True)
-            if outcome is not Outcome.FAILED
-        }
+        indices = zip(self.chunk.record_index, outcomes, strict=True)
+        passed = {index for index, outcome in indices if outcome is not Outcome.FAILED}
         failed = [one for index, one in enumerate(self.replay.records) if index not in passed]
         parked = sum(is_parked(self.replay, one) for one in failed)
         counts = Counter(outcomes)
@@ -145,7 +157,9 @@ class ReplaySlice:
         """Return the insert that remembers the outcomes of these rows, at least one."""
         kept = sorted(rows)
         history = self.rows
-        ids = b"".join(self.prepared.call_ids[16 * row : 16 * row + 16] for row in kept)
+        ids = self.prepared.call_ids
+        if len(kept) < len(history):
+            ids = b"".join(ids[16 * row : 16 * row + 16] for row in kept)
         columns = [
             native.texts("submission_id", [history[row].submission_id for row in kept]),
             native.integers("record_index", "UInt32", [history[row].record_index for row in kept]),

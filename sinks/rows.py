@@ -115,11 +115,14 @@ def replayed_time(replay: Replay, one: Replayed) -> int:
     return one.accepted_at if replay.counts_from is None else replay.counts_from
 
 
-def replayed_version(replay: Replay, one: Replayed) -> int:
-    """Return the version that a replayed record has: the one it would have had at first, at the time it counts from."""
-    gathered = one.source_topic.endswith(TopicName.RECORDS)
-    index = one.source_offset if gathered else one.record_index
-    return row_version(replayed_time(replay, one), index % 2**_INDEX_BITS)
+def replayed_versions(replay: Replay, records: Sequence[Replayed]) -> list[int]:
+    """Return the versions of replayed records: those they would have had at first, at the time each counts from."""
+    times = [replayed_time(replay, one) for one in records]
+    starts = {time: row_version(time, 0) for time in set(times)}
+    indices = [
+        one.source_offset if one.source_topic.endswith(TopicName.RECORDS) else one.record_index for one in records
+    ]
+    return [starts[time] | index % 2**_INDEX_BITS for time, index in zip(times, indices, strict=True)]
 
 
 def prepare(chunk: PhoneLogChunk, left: LeftTimes | None = None) -> PreparedChunk:
@@ -178,7 +181,7 @@ def _source(chunk: PhoneLogChunk, rows: int) -> list[native.Column]:
 def _replayed(replay: Replay, records: Sequence[Replayed]) -> list[native.Column]:
     """Return where replayed rows come from: the submission in which each came first."""
     return [
-        native.integers("version", "UInt64", [replayed_version(replay, one) for one in records]),
+        native.integers("version", "UInt64", replayed_versions(replay, records)),
         native.texts("submission_id", [one.submission_id for one in records]),
         native.integers("record_index", "UInt32", [one.record_index for one in records]),
         native.integers("accepted_at", native.MILLISECONDS, [replayed_time(replay, one) for one in records]),

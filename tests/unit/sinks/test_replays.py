@@ -19,7 +19,7 @@ from sinks.replays import (
     receipt_message,
     start_message,
 )
-from sinks.rows import is_whole, prepare, replayed_version, row_version
+from sinks.rows import is_whole, prepare, replayed_versions, row_version
 from tests.unit.sinks.chunks import ACCEPTED_AT, a_chunk, numbers
 from tests.unit.sinks.replays import a_slice, failed_before
 
@@ -85,11 +85,11 @@ def test_messages_of_a_slice() -> None:
 
 def test_a_replayed_record_has_the_version_it_would_have_had_at_first() -> None:
     replay = Replay(replay_id="r", part=0, max_attempts=3, records=[])
-    assert replayed_version(replay, failed_before(5)) == row_version(ACCEPTED_AT, 5)
+    assert replayed_versions(replay, [failed_before(5)]) == [row_version(ACCEPTED_AT, 5)]
     gathered = failed_before(0, source_topic="prefix.calls.records", source_offset=2**24 + 3)
-    assert replayed_version(replay, gathered) == row_version(ACCEPTED_AT, 3)
+    assert replayed_versions(replay, [gathered]) == [row_version(ACCEPTED_AT, 3)]
     as_new = Replay(replay_id="r", part=0, max_attempts=3, counts_from=ACCEPTED_AT + 9, records=[])
-    assert replayed_version(as_new, failed_before(5)) == row_version(ACCEPTED_AT + 9, 5)
+    assert replayed_versions(as_new, [failed_before(5)]) == [row_version(ACCEPTED_AT + 9, 5)]
 
 
 def test_entries_are_those_of_the_time_of_acceptance() -> None:
@@ -184,7 +184,7 @@ class World:
         for one, outcome in zip(made.rows, outcomes, strict=True):
             self.remembered[replay_id, (one.submission_id, one.record_index)] = outcome
         written = made.written(outcomes)
-        versions = [replayed_version(made.replay, made.replay.records[index]) for index in written.chunk.record_index]
+        versions = replayed_versions(made.replay, [made.replay.records[index] for index in written.chunk.record_index])
         for candidate in candidates_of(written.chunk.phone_number, versions, written.entries):
             self.rows[candidate.place] = max(candidate.version, self.rows.get(candidate.place, 0))
         receipt = made.receipt(outcomes, self.now)
