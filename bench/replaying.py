@@ -31,6 +31,7 @@ from bench.measure import Watch
 from bench.processes import BenchError, json_from, until_true
 from bench.records import record_texts
 from dialfeed import local_kafka
+from dialfeed.replays_topic import ReplaysTopic
 from dialfeed.topics_admin import create_missing
 from schemas.kafka_connection import KafkaConnection
 from schemas.topics import RAW_PARTITIONS, TopicName
@@ -77,15 +78,22 @@ def _most_mb(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
 
 
-async def _replayed(dialfeed: Dialfeed, env: Mapping[str, str], batch_id: str, letters: int) -> dict[str, Any]:
+async def _replayed(
+    dialfeed: Dialfeed, kafka: KafkaConnection, env: Mapping[str, str], batch_id: str, letters: int
+) -> dict[str, Any]:
+    """Return the rate of the whole command, and that from its job's acceptance on, without the start of Python."""
     watch, before = Watch(dialfeed.pids), _cpu_of_ended_children()
     report = await json_from("dialfeed", "replay", "--batch", batch_id, "--map", f"{WRONG}={RIGHT}", "--json", env=env)
     measured = watch.done(letters)
     if report["replayed"] != letters:
         raise BenchError(f"{report['replayed']} of {letters} dead letters were replayed: {report}")
+    async with ReplaysTopic(kafka) as topic:
+        state = topic.board.replays[report["replayId"]]
+    assert state.progress is not None
+    running = (state.progress.updated_at - state.accepted_at) / 1000
     command = (_cpu_of_ended_children() - before) / letters * 1e6
     cpu = {name: measured.cpu_us(name) for name in dialfeed.pids} | {"command": command}
-    return {"lettersPerSecond": measured.rate, "cpuUsALetter": cpu}
+    return {"lettersPerSecond": measured.rate, "onceAccepted": letters / running, "cpuUsALetter": cpu}
 
 
 async def _scripted(kafka: KafkaConnection, letters: int) -> dict[str, float]:
@@ -117,7 +125,7 @@ async def _measure(letters: int) -> dict[str, Any]:
                 _, counted = await _asked(dialfeed, f"{_LETTERS}?batch={batch_id}&groupBy=code")
                 script = await _scripted(kafka, letters)
                 env = {"DIALFEED_DATA": str(folder / "command"), "DIALFEED_KAFKA": kafka.bootstrap}
-                replayed = await _replayed(dialfeed, env, batch_id, letters)
+                replayed = await _replayed(dialfeed, kafka, env, batch_id, letters)
                 memory = {name: _most_mb(pid) for name, pid in dialfeed.pids.items()}
     return {
         "letters": letters,
@@ -138,6 +146,7 @@ def _as_text(found: Mapping[str, Any]) -> str:
   a page of 1000     {found["pageOf1000Ms"]:>9,.0f} ms
   counted by code    {found["countedByCodeMs"]:>9,.0f} ms
   replayed           {replay["lettersPerSecond"]:>9,.0f} a second; CPU us a letter: {cpu}
+    once accepted    {replay["onceAccepted"]:>9,.0f} a second
   a script           {script["lettersPerSecond"]:>9,.0f} a second; CPU us a letter: {script["cpuUsALetter"]:.0f}
   ratio              {found["ratio"]:>9.2f}
   most memory, MB: {memory}"""

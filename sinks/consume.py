@@ -88,17 +88,19 @@ class Consuming(Generic[T]):
         most_messages: int,
         most_bytes: int,
         weight_of: Callable[[ConsumerRecord], float] = lambda _: 1.0,
+        unhurried: Callable[[Sequence[T]], bool] = lambda _: False,
         moved: Callable[[], None] = lambda: None,
     ) -> None:
         """Bound what is written at once: messages by their weight, 1 unless said otherwise, and bytes.
 
         `read` is pure and runs in a thread. `write` may be repeated; it raises TryAgainError or MustStopError.
-        `moved` is called when partitions have moved away and before others are worked on: forget what was read.
+        Of what is `unhurried` even one item waits for others. `moved` is called when partitions have moved away and
+        before others are worked on: forget what was read.
         """
         self._name, self._topics, self._make_consumer = name, topics, make_consumer
         self._read, self._write = read, write
         self._most_messages, self._most_bytes, self._weight_of = most_messages, most_bytes, weight_of
-        self._moved = moved
+        self._unhurried, self._moved = unhurried, moved
         self._step = max(most_messages // 8, 1)  # bytes are counted after each
         self._idle = asyncio.Event()  # cleared while a flush is being written
         self._idle.set()
@@ -195,9 +197,14 @@ class Consuming(Generic[T]):
                 flush.offsets |= {TopicPartition(each.topic, each.partition): each.offset + 1 for each in new}
                 size += sum(len(message.value or b"") for message in new)
                 weight += sum(map(self._weight_of, new))
-            lingers = not self._idle.is_set() or (weight > 1 and time.monotonic() < until)
-            timeout = LINGER_MS if lingers else 0
+            timeout = self._linger_ms(flush.items, weight) if time.monotonic() < until else 0
         return flush
+
+    def _linger_ms(self, items: Sequence[T], weight: float) -> int:
+        """Return how long the next message is waited for."""
+        if items and self._unhurried(items):
+            return int(LONGEST_LINGER_SECONDS * 1000)
+        return LINGER_MS if weight > 1 or not self._idle.is_set() else 0
 
     async def _written_within(self, seconds: float) -> None:
         """Wait for the end of the flush being written, or so long: what comes meanwhile costs one fetch together."""

@@ -81,6 +81,7 @@ class Load:
             most_messages=MOST_CHUNKS,
             most_bytes=MOST_BYTES,
             weight_of=lambda message: 1 / STATUSES_A_CHUNK if message.topic == self._status_topic else 1.0,
+            unhurried=_are_replayed,
             moved=self._forget,
         )
 
@@ -189,6 +190,11 @@ class Load:
     def _dead_letters(self, refused: Sequence[RefusedRow]) -> list[Message]:
         now = time.time_ns() // 1_000_000
         return [dead_letters.to_message(dead_letter_of(row, now, self._app_version)) for row in refused]
+
+
+def _are_replayed(items: Sequence[ConsumerRecord | PhoneLogChunk]) -> bool:
+    """Return whether nobody waits for an answer: each flush of a replay asks ClickHouse what is there already."""
+    return all(isinstance(item, PhoneLogChunk) and item.replay is not None for item in items)
 
 
 def _chunk_in(message: ConsumerRecord) -> PhoneLogChunk | None:

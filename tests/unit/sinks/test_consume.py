@@ -112,6 +112,25 @@ async def test_a_single_message_waits_for_no_other(actions: list[Any]) -> None:
     assert actions[1:5] == [("write", 0), ("commit", 1), ("write", 1), ("commit", 2)]
 
 
+async def test_what_is_unhurried_waits_for_others_even_alone(actions: list[Any]) -> None:
+    consumer = MemoryConsumer([record(0)], actions)
+    consumer.late = [record(1)]
+    loop = Consuming(
+        "load",
+        [TOPIC],
+        lambda: consumer,
+        list,
+        Writing(actions),
+        most_messages=50,
+        most_bytes=10_000,
+        unhurried=lambda items: len(items) > 0,
+    )
+
+    await run_until_idle(loop, consumer)
+
+    assert actions[1:3] == [("write", 0, 1), ("commit", 2)]
+
+
 async def test_a_flush_waits_for_others_in_bounded_time(actions: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consume, "LONGEST_LINGER_SECONDS", 0)
     consumer = MemoryConsumer([record(0), record(1)], actions)
