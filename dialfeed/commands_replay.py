@@ -91,7 +91,7 @@ def replay(
         from dialfeed.replay_dry_run import for_people, tried  # noqa: PLC0415  # loads much that a replay has no use for
 
         facts = asyncio.run(tried(settings, _job({**job_fields(given), "file_hash": file_hash}), corrected))
-        answer(facts if as_json else for_people(facts), as_json)
+        answer(facts if as_json else for_people(facts, from_file=corrected is not None), as_json)
         return ExitCode.SOME_FAILED if facts["failed"] or facts["parked"] else ExitCode.DONE
     asked = None if resume is not None else {**job_fields(given), "file_hash": file_hash}
     run = _Run(find_kafka(settings), asked, resume, Patience(give_up_after), corrected)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -30,7 +30,8 @@ from schemas.topics import TopicName
 from sinks.clickhouse import connect
 from streams.pipeline import Limits
 
-ASK_AGAIN = "set DIALFEED_API_KEY to an administration key, while the API runs, to learn what is stored"
+NEEDS_A_KEY: Final = "to learn what is stored, set DIALFEED_API_KEY to an administration key while the API runs"
+NEEDS_A_SERVER: Final = "what is stored can be asked about corrected records only where ClickHouse is a server"
 
 
 async def tried(settings: Settings, job: ReplayJob, file: CorrectedFile | None) -> dict[str, Any]:
@@ -105,12 +106,12 @@ def body_of(job: ReplayJob) -> bytes:
     return msgspec.json.encode({name: value for name, value in asked.items() if value is not None})
 
 
-def for_people(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts in lines, an example of each code."""
+def for_people(facts: Mapping[str, Any], *, from_file: bool) -> dict[str, Any]:
+    """Return the facts in lines, an example of each code; `from_file`: the records are corrected ones."""
     shown = {name: value for name, value in facts.items() if name not in ("failedByCode", "examples")}
     for code, count in facts["failedByCode"].items():
         first = facts["examples"][code][0]
         shown[code] = f"{count}, such as {first['submissionId']} {first['recordIndex']}: {first['message']}"
     if facts["notAsked"]:
-        shown["notAsked"] = f"{facts['notAsked']}: {ASK_AGAIN}"
+        shown["notAsked"] = f"{facts['notAsked']}: {NEEDS_A_SERVER if from_file else NEEDS_A_KEY}"
     return shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dialfeed.replay_dry_run import ASK_AGAIN, body_of, for_people
+from dialfeed.replay_dry_run import NEEDS_A_KEY, NEEDS_A_SERVER, body_of, for_people
 from ingest_api.idempotency import identity_of
 from ingest_api.replay_bodies import asked_of
 from schemas.replay_jobs import BY_API, ReplayJob, ReplayMove, ReplayValue
@@ -44,5 +44,6 @@ def test_the_api_is_asked_for_the_very_job() -> None:
 def test_what_could_not_be_asked_comes_with_what_to_do() -> None:
     facts = {"dryRun": True, "notAsked": 2, "failedByCode": {}, "examples": {}}
 
-    assert for_people(facts)["notAsked"] == f"2: {ASK_AGAIN}"
-    assert for_people({**facts, "notAsked": 0})["notAsked"] == 0
+    assert for_people(facts, from_file=False)["notAsked"] == f"2: {NEEDS_A_KEY}"
+    assert for_people(facts, from_file=True)["notAsked"] == f"2: {NEEDS_A_SERVER}"
+    assert for_people({**facts, "notAsked": 0}, from_file=False)["notAsked"] == 0
