@@ -2,7 +2,7 @@
 
 Of each flush first the statuses, then the chunks: rows, the start of the calling service, dead letters of rows that
 ClickHouse refuses, receipts, the receipts' messages; then the slices of replays (`load_replays`); then offsets. Under
-load up to 50 chunks are written in one insert, a single chunk goes at once when idle. Repeated from any point it has
+load up to 36 chunks are written in one insert, a single chunk goes at once when idle. Repeated from any point it has
 the same effect.
 """
 
@@ -41,7 +41,7 @@ from sinks.sessions import Store
 log = structlog.get_logger(__name__)
 
 GROUP: Final = "load"
-MOST_CHUNKS: Final = 50
+MOST_CHUNKS: Final = 36
 STATUSES_A_CHUNK: Final = 40
 """A flush takes so many statuses in place of a chunk."""
 MOST_BYTES: Final = 24 * 1024 * 1024
