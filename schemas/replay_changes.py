@@ -5,7 +5,7 @@ Members that are not named keep their very bytes. What is written down of a chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Protocol
@@ -86,17 +86,19 @@ class Changes:
             members = _members(record)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
             return record, []
-        done = [f"map {move.old}={move.new}" for move in self.moves if _moved(members, move)]
+        done = _moved(members, self.moves)
         done += [f"set {value.name}" for value in self.values if _set(members, value)]
         return (msgspec.json.encode(members), done) if done else (record, [])
 
 
-def _moved(members: dict[str, msgspec.Raw], move: ReplayMove) -> bool:
-    """Rename a field as `mv` does: what was there under the new name is gone. Return whether there was one."""
-    if move.old not in members or move.old == move.new:
-        return False
-    members[move.new] = members.pop(move.old)
-    return True
+def _moved(members: dict[str, msgspec.Raw], moves: Sequence[ReplayMove]) -> list[str]:
+    """Rename fields, all at once, so that two may change places; what else was there under a new name is gone."""
+    made = [move for move in moves if move.old in members and move.old != move.new]
+    values = [members[move.old] for move in made]
+    for move in made:
+        members.pop(move.old, None)
+    members.update(zip([move.new for move in made], values, strict=True))
+    return [f"map {move.old}={move.new}" for move in made]
 
 
 def _set(members: dict[str, msgspec.Raw], value: ReplayValue) -> bool:

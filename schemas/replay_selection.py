@@ -13,10 +13,11 @@ from schemas.dead_letter_query import DeadLetterFilter
 from schemas.dead_letters import DeadLetter, from_message
 from schemas.messages import int_header, text_header
 from schemas.replay_changes import Attempt, Changes, Replacements
+from schemas.replay_slices import size_of
 from schemas.topics import MAX_MESSAGE_BYTES
 
 MOST_BYTES: Final = MAX_MESSAGE_BYTES - 64 * 1024
-"""Of a record with the bytes first sent: no message of ours holds more."""
+"""Of a record with the bytes first sent, as they travel: no message of ours holds more."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -87,7 +88,7 @@ class Selection:
         attempt = self._changes.apply(letter)
         if attempt is None:
             return None, "empty"
-        if len(attempt.record) + len(attempt.sent or b"") > MOST_BYTES:
+        if size_of(attempt) > MOST_BYTES:
             return None, "too_large"
         return attempt, "selected"
 

@@ -47,7 +47,7 @@ class Slicer:
 
     def add(self, attempt: Attempt) -> Iterator[Chunk]:
         """Take one record; yield the slices that are full now."""
-        batch_id, size = attempt.letter.batch_id, _size(attempt)
+        batch_id, size = attempt.letter.batch_id, size_of(attempt)
         gathered = self._open.get(batch_id)
         if gathered is not None and gathered.size + size > SLICE_BYTES:
             yield self._close(batch_id)
@@ -91,7 +91,8 @@ class Slicer:
         )
 
 
-def _size(attempt: Attempt) -> int:
+def size_of(attempt: Attempt) -> int:
+    """Return how many bytes an attempt takes in a slice, generously."""
     sent = len(attempt.sent or b"") * 4 // 3  # it travels as base64
     return len(attempt.record) + sent + len(attempt.changes) + HISTORY_BYTES
 

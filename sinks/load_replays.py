@@ -1,7 +1,8 @@
 """Slices of replays as `load` writes them: judged, remembered, stored, told.
 
-What a slice comes to is remembered before its rows are written: delivered again, it would find its own rows and take
-itself for superseded. The rows are then written again, which changes nothing.
+What is to be written is remembered before it is: delivered again, it would find its own rows and take itself for
+superseded. The rows are then written again, which changes nothing. What is superseded is remembered only once that
+which supersedes it is stored: where ClickHouse refuses the later record of a contact, the earlier one counts.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -49,11 +50,15 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A slice with the outcome of each of its rows; `new` are the rows of which none was given before."""
+    """A slice with the outcome of each of its rows; `first` are the rows of which none was given before."""
 
     slice_of: ReplaySlice
     outcomes: list[Outcome]
-    new: list[int]
+    first: list[int]
+
+    def new(self, *outcomes: Outcome) -> list[int]:
+        """Return the rows that have one of these outcomes for the first time."""
+        return [row for row in self.first if self.outcomes[row] in outcomes]
 
 
 class ReplayLoad:
@@ -77,33 +82,48 @@ class ReplayLoad:
         return ReplaySlice(await asyncio.to_thread(prepare, chunk, left), replay)
 
     async def _write(self, slices: Sequence[ReplaySlice]) -> None:
-        facts = await self._clickhouse.consult(lambda session: _facts(session, slices))
         now = _now()
-        judged = [_judged(slice_of, facts) for slice_of in slices]
-        await self._remember([(each, each.new) for each in judged], now)
-        refused = await store(self._clickhouse, [each.slice_of.written(each.outcomes) for each in judged])
-        if refused:
-            await self._fail(judged, refused, now)
+        lost: set[tuple[str, RecordPlace]] = set()
+        judged, refused = await self._stored(slices, lost, now)
+        while refused:
+            lost |= await self._fail(judged, refused, now)
+            judged, refused = await self._stored(slices, lost, now)
+        await self._remember([(each, each.new(Outcome.SUPERSEDED)) for each in judged], now)
         await self._tell([each.slice_of.receipt(each.outcomes, now) for each in judged], slices)
+
+    async def _stored(
+        self, slices: Sequence[ReplaySlice], lost: Collection[tuple[str, RecordPlace]], now: int
+    ) -> tuple[list[_Judged], list[RefusedRow]]:
+        """Judge the slices without the records that are lost, and store them; return also what ClickHouse refuses."""
+        facts = await self._clickhouse.consult(lambda session: _facts(session, slices))
+        for replay_id, place in lost:
+            facts.given[replay_id][place] = Outcome.FAILED
+        judged = [_judged(slice_of, facts) for slice_of in slices]
+        await self._remember([(each, each.new(Outcome.ADDED, Outcome.UPDATED)) for each in judged], now)
+        return judged, await store(self._clickhouse, [each.slice_of.written(each.outcomes) for each in judged])
 
     async def _remember(self, rows: Iterable[tuple[_Judged, Sequence[int]]], now: int) -> None:
         inserts = [each.slice_of.replayed_insert(each.outcomes, some, now) for each, some in rows if some]
         if inserts:
             await self._clickhouse.insert(joined(inserts))
 
-    async def _fail(self, judged: Sequence[_Judged], refused: Sequence[RefusedRow], now: int) -> None:
-        """Note which rows ClickHouse refused, and make them dead letters again."""
-        lost = {(slice_name(row.chunk.replay), index) for row in refused for index in row.chunk.record_index}
-        failed = []
+    async def _fail(
+        self, judged: Sequence[_Judged], refused: Sequence[RefusedRow], now: int
+    ) -> set[tuple[str, RecordPlace]]:
+        """Note which rows ClickHouse refused, make them dead letters again, and return their records by replay."""
+        names = {(slice_name(row.chunk.replay), index) for row in refused for index in row.chunk.record_index}
+        failed, lost = [], set()
         for each in judged:
-            name = slice_name(each.slice_of.replay)
-            rows = [row for row, index in enumerate(each.slice_of.chunk.record_index) if (name, index) in lost]
+            name, replay_id = slice_name(each.slice_of.replay), each.slice_of.replay.replay_id
+            rows = [row for row, index in enumerate(each.slice_of.chunk.record_index) if (name, index) in names]
             for row in rows:
                 each.outcomes[row] = Outcome.FAILED
+                lost.add((replay_id, each.slice_of.places[row]))
             failed.append((each, rows))
         await self._remember(failed, now)
         letters = [dead_letter_of(row, now, self._app_version) for row in refused]
         await self._publisher.publish([dead_letters.to_message(letter) for letter in letters])
+        return lost
 
     async def _tell(self, receipts: Sequence[ReplayReceipt], slices: Sequence[ReplaySlice]) -> None:
         """Send the receipts, and one start for each batch of which something was stored."""
@@ -133,11 +153,11 @@ def _judged(slice_of: ReplaySlice, facts: _Facts) -> _Judged:
     stored, given = facts.stored[slice_of.chunk.batch_id or ""], facts.given[slice_of.replay.replay_id]
     places = slice_of.places
     outcomes = slice_of.outcomes(stored, given)
-    new = [row for row, place in enumerate(places) if place not in given]
+    first = [row for row, place in enumerate(places) if place not in given]
     given.update(zip(places, outcomes, strict=True))
     for place, version in slice_of.versions(outcomes):
         stored[place] = max(version, stored.get(place, version))
-    return _Judged(slice_of, outcomes, new)
+    return _Judged(slice_of, outcomes, first)
 
 
 def _now() -> int:

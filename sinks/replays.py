@@ -106,10 +106,17 @@ class ReplaySlice:
         return replayed_versions(self.replay, self.rows)
 
     def outcomes(self, stored: Mapping[Place, int], remembered: Mapping[RecordPlace, Outcome]) -> list[Outcome]:
-        """Return what becomes of each row: what was remembered when the slice was here before, else the judgement."""
+        """Return what becomes of each row: what was remembered when the slice was here before, else the judgement.
+
+        A row that is remembered as failed supersedes nothing.
+        """
         if self._is_all_new(stored, remembered):
             return [Outcome.ADDED] * len(self.rows)
-        found = judged(candidates_of(self.chunk.phone_number, self.row_versions, self.prepared.entries), stored)
+        candidates = candidates_of(self.chunk.phone_number, self.row_versions, self.prepared.entries)
+        for row, place in enumerate(self.places):
+            if remembered.get(place) is Outcome.FAILED:
+                candidates[row] = candidates[row]._replace(left=True)
+        found = judged(candidates, stored)
         return [remembered.get(place, outcome) for place, outcome in zip(self.places, found, strict=True)]
 
     def _is_all_new(self, stored: Mapping[Place, int], remembered: Mapping[RecordPlace, Outcome]) -> bool:

@@ -202,6 +202,28 @@ async def test_a_row_that_clickhouse_refuses_is_a_dead_letter_again(clickhouse: 
     assert sorted(one.record_index for one in known.replayed.newest) == [0, 2]
 
 
+async def test_a_refused_row_supersedes_nothing(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    newer_then_older = of_batch(batch, [5, 0])
+
+    async with refusing(clickhouse, f"batch_id = '{batch}' AND submission_id = '{batch}-bad-5'"):
+        await sink.take(newer_then_older)
+        await sink.take(newer_then_older)
+    rows = await ask(
+        clickhouse, "SELECT submission_id FROM phone_log FINAL WHERE batch_id = {batch:String}", batch=batch
+    )
+    remembered = await ask(
+        clickhouse,
+        "SELECT submission_id, outcome FROM replayed FINAL WHERE batch_id = {batch:String} ORDER BY submission_id",
+        batch=batch,
+    )
+
+    assert receipts(sink) == [(1, 0, 0, 1, 0)] * 2
+    assert rows == [(f"{batch}-bad-0",)]
+    assert remembered == [(f"{batch}-bad-0", "added"), (f"{batch}-bad-5", "failed")]
+    assert [letter.submission_id for letter in sink.published.letters()] == [f"{batch}-bad-5"] * 2
+
+
 async def test_the_report_shows_what_replays_have_done(clickhouse: ClickHouse, batch: str) -> None:
     sink = Sink(clickhouse)
     for part in ("1", "2"):

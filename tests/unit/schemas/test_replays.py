@@ -129,7 +129,9 @@ def test_a_letter_that_names_no_workspace_is_of_its_batchs_owner() -> None:
 
 def test_what_no_message_could_hold_is_counted() -> None:
     big = letter(0, record=b"x" * 20_000_000, tried=b"y" * 22_000_000)
+    in_base64 = letter(0, record=b"x" * 18_000_000, tried=b"y" * 18_000_000)
     assert selected([big]).counts == {"too_large": 1}
+    assert selected([in_base64]).counts == {"too_large": 1}
 
 
 def test_a_record_travels_as_it_was_sent_with_its_history() -> None:
@@ -152,6 +154,14 @@ def test_a_changed_record_keeps_the_bytes_first_sent_and_names_fields_only() -> 
     assert changed.record == b'{"phoneNumber":"12125550000","sum":12.50,"visits":3,"n":"x"}'
     assert changed.sent == letter().record
     assert changed.changes == "map amount=sum; set visits; set n"
+
+
+def test_fields_may_change_places() -> None:
+    changes = Changes((ReplayMove(old="first", new="last"), ReplayMove(old="last", new="first")))
+    changed = changes.apply(letter(record=b'{"first":"A","last":"B"}'))
+    assert changed is not None
+    assert json.loads(changed.record) == {"first": "B", "last": "A"}
+    assert changed.changes == "map first=last; map last=first"
 
 
 def test_the_next_change_begins_from_what_was_tried_last() -> None:
