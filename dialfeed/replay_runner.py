@@ -168,6 +168,8 @@ class Replay:
     async def _publish_all(self, progress: ReplayProgress) -> ReplayProgress:
         read_since = 0
         async for read in self._reader.read(self._source, progress.positions, progress.ends):
+            if self._state.ended:  # by another process that ran it too
+                break
             await self._take(read)
             read_since += len(read.messages)
             self._read += len(read.messages)
@@ -246,7 +248,7 @@ class Replay:
     async def _answered(self, parts: int, *, allowed: int) -> None:
         """Return when all but so many of the slices have their receipts; raise NothingMovesError."""
         before = -1
-        while (done := self._state.answered(parts)) < parts - allowed:
+        while not self._state.ended and (done := self._state.answered(parts)) < parts - allowed:
             if done == before:
                 raise NothingMovesError(
                     f"{parts - done} slices have no receipt, and none has come for {self._patience.seconds:.0f} s",
@@ -260,7 +262,7 @@ class Replay:
     async def _moved(self, parts: int, done: int) -> None:
         try:
             async with asyncio.timeout(self._patience.seconds), self._topic.changed:
-                await self._topic.changed.wait_for(lambda: self._state.answered(parts) > done)
+                await self._topic.changed.wait_for(lambda: self._state.ended or self._state.answered(parts) > done)
         except TimeoutError:
             return
 
@@ -275,6 +277,8 @@ class Replay:
         log.info("replay_done", replay_id=self._job.replay_id, parts=progress.parts)
 
     async def _write(self, progress: ReplayProgress) -> None:
+        if self._state.ended:
+            return
         await self._patience.published(self._publisher, [progress_message(progress)])
         self._state.progress = progress
         self._show()
