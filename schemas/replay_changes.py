@@ -94,10 +94,10 @@ class Changes:
 def _moved(members: dict[str, msgspec.Raw], moves: Sequence[ReplayMove]) -> list[str]:
     """Rename fields, all at once, so that two may change places; what else was there under a new name is gone."""
     made = [move for move in moves if move.old in members and move.old != move.new]
-    values = [members[move.old] for move in made]
+    renamed = {move.new: members[move.old] for move in made}
     for move in made:
         members.pop(move.old, None)
-    members.update(zip([move.new for move in made], values, strict=True))
+    members.update(renamed)
     return [f"map {move.old}={move.new}" for move in made]
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import structlog
 
 from schemas import dead_letters
+from schemas.dead_letters import DeadLetter
 from schemas.messages import Publisher
 from schemas.records import PhoneLogChunk, Replay, Replayed, ReplayReceipt
 from schemas.replay_board import OUTCOMES
@@ -30,14 +32,17 @@ from sinks.replays import (
     RecordPlace,
     ReplaySlice,
     joined,
+    place_of,
     receipt_message,
-    slice_name,
     start_message,
 )
 from sinks.rows import prepare
 from sinks.sessions import Session, Store
 
 log = structlog.get_logger(__name__)
+
+_Record = tuple[str, RecordPlace]
+"""A record within a replay: (replay id, where it came first)."""
 
 
 @dataclass(slots=True)
@@ -50,15 +55,15 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A slice with the outcome of each of its rows; `first` are the rows of which none was given before."""
+    """A slice with the outcome of each of its rows; `unknown` are the rows of which none was remembered."""
 
     slice_of: ReplaySlice
     outcomes: list[Outcome]
-    first: list[int]
+    unknown: list[int]
 
-    def new(self, *outcomes: Outcome) -> list[int]:
-        """Return the rows that have one of these outcomes for the first time."""
-        return [row for row in self.first if self.outcomes[row] in outcomes]
+    def new(self, outcomes: Collection[Outcome]) -> list[int]:
+        """Return the rows that have one of these outcomes, and none that was remembered."""
+        return [row for row in self.unknown if self.outcomes[row] in outcomes]
 
 
 class ReplayLoad:
@@ -82,48 +87,36 @@ class ReplayLoad:
         return ReplaySlice(await asyncio.to_thread(prepare, chunk, left), replay)
 
     async def _write(self, slices: Sequence[ReplaySlice]) -> None:
-        now = _now()
-        lost: set[tuple[str, RecordPlace]] = set()
+        now, lost = _now(), set[_Record]()
         judged, refused = await self._stored(slices, lost, now)
+        letters: list[DeadLetter] = []
         while refused:
-            lost |= await self._fail(judged, refused, now)
+            lost.update(chain.from_iterable(_records(row.chunk) for row in refused))
+            letters += [dead_letter_of(row, now, self._app_version) for row in refused]
             judged, refused = await self._stored(slices, lost, now)
-        await self._remember([(each, each.new(Outcome.SUPERSEDED)) for each in judged], now)
+        await self._remember(judged, {Outcome.SUPERSEDED, Outcome.FAILED}, now)
+        if letters:
+            await self._publisher.publish([dead_letters.to_message(letter) for letter in letters])
         await self._tell([each.slice_of.receipt(each.outcomes, now) for each in judged], slices)
 
     async def _stored(
-        self, slices: Sequence[ReplaySlice], lost: Collection[tuple[str, RecordPlace]], now: int
+        self, slices: Sequence[ReplaySlice], lost: Collection[_Record], now: int
     ) -> tuple[list[_Judged], list[RefusedRow]]:
         """Judge the slices without the records that are lost, and store them; return also what ClickHouse refuses."""
         facts = await self._clickhouse.consult(lambda session: _facts(session, slices))
         for replay_id, place in lost:
             facts.given[replay_id][place] = Outcome.FAILED
         judged = [_judged(slice_of, facts) for slice_of in slices]
-        await self._remember([(each, each.new(Outcome.ADDED, Outcome.UPDATED)) for each in judged], now)
+        await self._remember(judged, {Outcome.ADDED, Outcome.UPDATED}, now)
         return judged, await store(self._clickhouse, [each.slice_of.written(each.outcomes) for each in judged])
 
-    async def _remember(self, rows: Iterable[tuple[_Judged, Sequence[int]]], now: int) -> None:
-        inserts = [each.slice_of.replayed_insert(each.outcomes, some, now) for each, some in rows if some]
+    async def _remember(self, judged: Sequence[_Judged], outcomes: Collection[Outcome], now: int) -> None:
+        """Write down which rows have one of these outcomes now."""
+        inserts = [
+            each.slice_of.replayed_insert(each.outcomes, rows, now) for each in judged if (rows := each.new(outcomes))
+        ]
         if inserts:
             await self._clickhouse.insert(joined(inserts))
-
-    async def _fail(
-        self, judged: Sequence[_Judged], refused: Sequence[RefusedRow], now: int
-    ) -> set[tuple[str, RecordPlace]]:
-        """Note which rows ClickHouse refused, make them dead letters again, and return their records by replay."""
-        names = {(slice_name(row.chunk.replay), index) for row in refused for index in row.chunk.record_index}
-        failed, lost = [], set()
-        for each in judged:
-            name, replay_id = slice_name(each.slice_of.replay), each.slice_of.replay.replay_id
-            rows = [row for row, index in enumerate(each.slice_of.chunk.record_index) if (name, index) in names]
-            for row in rows:
-                each.outcomes[row] = Outcome.FAILED
-                lost.add((replay_id, each.slice_of.places[row]))
-            failed.append((each, rows))
-        await self._remember(failed, now)
-        letters = [dead_letter_of(row, now, self._app_version) for row in refused]
-        await self._publisher.publish([dead_letters.to_message(letter) for letter in letters])
-        return lost
 
     async def _tell(self, receipts: Sequence[ReplayReceipt], slices: Sequence[ReplaySlice]) -> None:
         """Send the receipts, and one start for each batch of which something was stored."""
@@ -149,15 +142,21 @@ def _facts(session: Session, slices: Sequence[ReplaySlice]) -> _Facts:
     )
 
 
+def _records(chunk: PhoneLogChunk) -> list[_Record]:
+    replay = chunk.replay
+    assert replay is not None
+    return [(replay.replay_id, place_of(replay.records[index])) for index in chunk.record_index]
+
+
 def _judged(slice_of: ReplaySlice, facts: _Facts) -> _Judged:
     stored, given = facts.stored[slice_of.chunk.batch_id or ""], facts.given[slice_of.replay.replay_id]
     places = slice_of.places
     outcomes = slice_of.outcomes(stored, given)
-    first = [row for row, place in enumerate(places) if place not in given]
+    unknown = [row for row, place in enumerate(places) if given.get(place, Outcome.FAILED) is Outcome.FAILED]
     given.update(zip(places, outcomes, strict=True))
     for place, version in slice_of.versions(outcomes):
         stored[place] = max(version, stored.get(place, version))
-    return _Judged(slice_of, outcomes, first)
+    return _Judged(slice_of, outcomes, unknown)
 
 
 def _now() -> int:

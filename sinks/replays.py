@@ -93,7 +93,7 @@ class ReplaySlice:
     @cached_property
     def places(self) -> list[RecordPlace]:
         """Where each record that passed came first, in the order of the rows."""
-        return [(one.submission_id, one.record_index) for one in self.rows]
+        return [place_of(one) for one in self.rows]
 
     @cached_property
     def contacts(self) -> list[Place]:
@@ -181,9 +181,9 @@ class ReplaySlice:
         return Insert("replayed", tuple(each.name for each in columns), native.block(len(kept), columns), len(kept))
 
 
-def slice_name(replay: Replay | None) -> tuple[str, int] | None:
-    """Return what tells a slice from every other."""
-    return None if replay is None else (replay.replay_id, replay.part)
+def place_of(one: Replayed) -> RecordPlace:
+    """Return where a replayed record came first."""
+    return one.submission_id, one.record_index
 
 
 def joined(inserts: Sequence[Insert]) -> Insert:
