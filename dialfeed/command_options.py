@@ -15,6 +15,7 @@ import structlog
 from dialfeed import logs
 from dialfeed.settings import Settings, load_settings
 from dialfeed.settings_table import unknown_variables
+from schemas.variable_scalars import is_unicode
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,6 +24,20 @@ log = structlog.get_logger(__name__)
 
 REGISTRY_SETTINGS: Final = ("data", "kafka", "topic_prefix", "log")
 CLIENT_SETTINGS: Final = ("data", "log")
+
+
+class Utf8Text(click.ParamType):
+    """A text that Kafka and the API can be told; what was typed in another encoding than UTF-8 is not repeated."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_unicode(value):
+            self.fail("it is not UTF-8", param, ctx)
+        return str(value)
+
+
+UTF8: Final = Utf8Text()
 
 
 def settings_options(

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
+from dialfeed.command_options import UTF8
 from dialfeed.exits import WrongUseError
 from schemas.dead_letter_query import DeadLetterFilter, moment
 from schemas.outcomes import RECORD_CODES, FailureClass
+from schemas.replay_jobs import MOST_INT
 
 R = TypeVar("R")
 
@@ -18,8 +20,8 @@ R = TypeVar("R")
 def filter_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the filters; the command gets them as `filter_of` takes them."""
     options = (
-        click.option("--batch", metavar="B", help="Those of this batch."),
-        click.option("--submission", metavar="S", help="Those of this submission."),
+        click.option("--batch", type=UTF8, metavar="B", help="Those of this batch."),
+        click.option("--submission", type=UTF8, metavar="S", help="Those of this submission."),
         click.option("--index", type=click.IntRange(0, 2**32 - 1), metavar="N", help="The record with this index."),
         click.option("--code", type=click.Choice([str(code) for code in RECORD_CODES]), metavar="CODE"),
         click.option(
@@ -28,12 +30,12 @@ def filter_options(command: Callable[..., R]) -> Callable[..., R]:
             type=click.Choice([str(each) for each in FailureClass]),
             help="Who has to act.",
         ),
-        click.option("--stage", metavar="STAGE", help="Step that found the errors, such as clean or load."),
-        click.option("--path", metavar="POINTER", help="Those whose first error is at this JSON pointer."),
+        click.option("--stage", type=UTF8, metavar="STAGE", help="Step that found the errors, such as clean or load."),
+        click.option("--path", type=UTF8, metavar="POINTER", help="Those whose first error is at this JSON pointer."),
         click.option("--since", metavar="TIME", help="Failed at this time (RFC 3339) or after; or how long ago: 2h."),
         click.option("--until", metavar="TIME", help="Failed before this time; or how long ago."),
         click.option(
-            "--attempt", type=click.IntRange(1, 2**31 - 1), metavar="N", help="This attempt. [the newest of a record]"
+            "--attempt", type=click.IntRange(1, MOST_INT), metavar="N", help="This attempt. [the newest of a record]"
         ),
     )
     for option in reversed(options):

@@ -8,11 +8,12 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
+from dialfeed.command_options import UTF8
 from dialfeed.exits import WrongUseError
 from dialfeed.registry_session import now_ms
 from schemas.dead_letter_query import moment
 from schemas.outcomes import Code, FailureClass
-from schemas.replay_jobs import DEFAULT_MAX_ATTEMPTS, ReplayMove, ReplayValue
+from schemas.replay_jobs import DEFAULT_MAX_ATTEMPTS, MOST_INT, ReplayMove, ReplayValue
 
 R = TypeVar("R")
 
@@ -37,15 +38,26 @@ class Moment(click.ParamType):
 def filter_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the filters, under the names that `schemas.replay_jobs.ReplayJob` has."""
     options = (
-        click.option("--batch", metavar="B", help="Only records of this batch."),
-        click.option("--submission", metavar="S", help="Only records of this submission."),
-        click.option("--code", type=click.Choice([str(code) for code in Code]), help="Only with this code."),
+        click.option("--batch", type=UTF8, metavar="B", help="Only records of this batch."),
+        click.option("--submission", type=UTF8, metavar="S", help="Only records of this submission."),
+        click.option(
+            "--code",
+            type=click.Choice([str(code) for code in Code]),
+            help="Only those whose first error has this code.",
+        ),
         click.option("--class", "failure_class", type=click.Choice([str(one) for one in FailureClass])),
-        click.option("--stage", metavar="STAGE", help="Only those that failed in this stage: cut, clean or load."),
-        click.option("--path", metavar="POINTER", help="Only with an error at this JSON pointer, such as /amount."),
+        click.option(
+            "--stage", type=UTF8, metavar="STAGE", help="Only those that failed in this stage: cut, clean or load."
+        ),
+        click.option(
+            "--path",
+            type=UTF8,
+            metavar="POINTER",
+            help="Only those whose first error is at this JSON pointer, such as /amount.",
+        ),
         click.option("--since", type=Moment(), help="Only those that failed then or later: RFC 3339, or 2h for ago."),
         click.option("--until", type=Moment(), help="Only those that failed before."),
-        click.option("--attempt", type=click.IntRange(1), help="Only those that have failed so often."),
+        click.option("--attempt", type=click.IntRange(1, MOST_INT), help="Only those that have failed so often."),
     )
     for option in reversed(options):
         command = option(command)
@@ -70,13 +82,25 @@ def job_options(command: Callable[..., R]) -> Callable[..., R]:
         ),
         click.option(
             "--agent-version",
-            type=click.IntRange(1),
+            type=click.IntRange(1, MOST_INT),
             metavar="N",
             help="Check against this version of the agent's schema. [the one current when the record was accepted]",
         ),
-        click.option("--map", "moves", multiple=True, metavar="OLD=NEW", help="Rename a field. Repeatable."),
         click.option(
-            "--set", "values", multiple=True, metavar="KEY=VALUE", help="Set a field: JSON, else text. Repeatable."
+            "--map",
+            "moves",
+            type=UTF8,
+            multiple=True,
+            metavar="OLD=NEW",
+            help="Rename a field of the record itself, none of a nested object. Repeatable.",
+        ),
+        click.option(
+            "--set",
+            "values",
+            type=UTF8,
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set a field of the record itself, none of a nested object: JSON, else text. Repeatable.",
         ),
         click.option("--parked", is_flag=True, help="Read calls.parking instead of calls.dead-letter."),
     )

@@ -18,6 +18,7 @@ from ingest_api.openapi_schemas import BOOLEAN, COUNT, TEXT, Schema, array_of, o
 from ingest_api.paging import DEFAULT_LIMIT, MOST_LIMIT, MOST_PAGE
 from ingest_api.replay_bodies import MOST_ATTEMPTS, MOST_CHANGES, MOST_CHARACTERS, MOST_RATE, NewReplay
 from schemas.outcomes import Code, FailureClass, HttpCode
+from schemas.replay_jobs import MOST_INT
 
 REPLAY: Final = "0b4a2a63-5c5e-4f4e-9a39-3f7f1f6f2d77"
 _COUNTS: Final = (
@@ -129,7 +130,7 @@ def _new_replay() -> Schema:
         "maxAttempts": _number(MOST_ATTEMPTS),
         "rate": _number(MOST_RATE),
         "asNew": BOOLEAN,
-        "agentVersion": _number(2**31 - 1),
+        "agentVersion": _number(MOST_INT),
         "dryRun": BOOLEAN,
         "map": {
             "type": "object",

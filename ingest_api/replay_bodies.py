@@ -13,7 +13,7 @@ from ingest_api.envelope import RefusedError, RequestError
 from ingest_api.idempotency import Identity
 from schemas.dead_letter_query import moment
 from schemas.outcomes import Code, FailureClass
-from schemas.replay_jobs import BY_API, DEFAULT_MAX_ATTEMPTS, ReplayJob, ReplayMove, ReplayValue
+from schemas.replay_jobs import BY_API, DEFAULT_MAX_ATTEMPTS, MOST_INT, ReplayJob, ReplayMove, ReplayValue
 
 MOST_CHARACTERS: Final = 256
 MOST_ATTEMPTS: Final = 1_000
@@ -53,7 +53,7 @@ class NewReplay(BaseModel):
     asNew: bool = Field(  # noqa: N815
         default=False, description="records count from now: over what was stored since, and as new calls"
     )
-    agentVersion: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(  # noqa: N815
+    agentVersion: Annotated[int, Field(ge=1, le=MOST_INT)] | None = Field(  # noqa: N815
         default=None, description="version of the agent's schema; left out: the one current when a record was accepted"
     )
     dryRun: bool = Field(default=False, description="send nothing: say what would become of the records")  # noqa: N815

@@ -21,6 +21,9 @@ BY_API: Final = "api"
 
 DEFAULT_MAX_ATTEMPTS: Final = 3
 
+MOST_INT: Final = 2**31 - 1
+"""Of an attempt and of the version of a schema: both are an Avro `int`."""
+
 
 class ReplayMove(Record, frozen=True, kw_only=True):
     """A field that is renamed."""
