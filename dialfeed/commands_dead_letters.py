@@ -19,7 +19,7 @@ from dialfeed.installation import find_kafka
 from dialfeed.letter_options import filter_of, filter_options
 from dialfeed.letters import Letters
 from dialfeed.letters_api import ApiLetters
-from dialfeed.letters_export import export
+from dialfeed.letters_export import export, require_known_ending
 from dialfeed.letters_topic import TopicLetters
 from dialfeed.letters_view import counts, render_counts, render_in_full, render_list
 from dialfeed.output import answer, print_json, show
@@ -53,7 +53,7 @@ MOST_SHOWN: Final = 1000
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="All, with their records, as NDJSON; as CSV where the name ends so.",
+    help="All, with their records: as CSV where FILE ends in .csv, as NDJSON in .ndjson, .jsonl or .json.",
 )
 @click.option("--from-topic", is_flag=True, help="Read Kafka's topics themselves, to where they end now.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; counts and exports: one document.")
@@ -67,6 +67,8 @@ async def dead_letters(settings: Settings, /, **given: Any) -> None:
     that a replay mended is left out.
     """
     _require_one_way(given)
+    if given["file"] is not None:
+        require_known_ending(given["file"])
     wanted = filter_of(given)
     by, shown, file, as_json = (given[name] for name in ("by", "shown", "file", "as_json"))
     async with _source(settings, wanted, given) as letters:

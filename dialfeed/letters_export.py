@@ -1,6 +1,6 @@
 """The file that dead letters are exported to: their own fields, what was wrong, and where they belong.
 
-NDJSON, or CSV where the name ends so. Corrected, it can be replayed or sent again.
+The name says the form: NDJSON or CSV. Corrected, it can be replayed or sent again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,26 @@ from ingest_api.dead_letters import bytes_of
 from schemas.edited_record import shown
 
 MARKS: Final = ("_errors", "_index", "_submission", "_attempt", "_batch")
+TABLE: Final = ".csv"
+LINES: Final = (".ndjson", ".jsonl", ".json")
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value: Final = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def require_known_ending(path: Path) -> None:
+    """Raise WrongUseError where the name does not say which form the file has."""
+    if path.suffix.lower() not in (TABLE, *LINES):
+        raise WrongUseError(
+            f"the name {path.name!r} has no ending of a file that --export writes",
+            f"Let it end in {TABLE} (a table, for a spreadsheet program), or in {', '.join(LINES[:-1])} or {LINES[-1]} "
+            "(one JSON object a line).",
+        )
 
 
 async def export(rows: AsyncIterator[dict[str, Any]], path: Path) -> int:
     """Write every row to the file, at once or not at all; return how many. Raise WrongUseError."""
     with _replaced(path) as file:
-        if path.suffix.lower() != ".csv":
+        if path.suffix.lower() != TABLE:
             return await _write(rows, file)
         with tempfile.TemporaryFile(dir=path.parent) as lines:  # a table's columns are known at the end only
             count = await _write(rows, lines)

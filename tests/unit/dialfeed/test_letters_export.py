@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from dialfeed.exits import WrongUseError
-from dialfeed.letters_export import export, exported
+from dialfeed.letters_export import export, exported, require_known_ending
 from dialfeed.record_files import read_records
 from dialfeed.table_files import read_contacts
 from ingest_api.dead_letters import letter_shown
 from schemas.dead_letter_query import KeptLetter
+from tests.support.command import typing
 from tests.support.letter_pages import a_letter
 
 MARKED = {
@@ -102,3 +103,18 @@ async def test_an_export_that_breaks_off_leaves_the_older_file(tmp_path: Path, n
 async def test_a_place_that_cannot_be_written_is_told_before_anything_is_asked(tmp_path: Path) -> None:
     with pytest.raises(WrongUseError, match="cannot be written"):
         await export(rows(), tmp_path / "missing" / "failed.ndjson")
+
+
+@pytest.mark.parametrize("name", ["failed.xlsx", "failed.tsv", "failed", "csv", "failed.csv.gz", "failed.\udcff"])
+def test_a_name_of_another_form_is_refused_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = typing(capsys)("dead-letters", "--url", "http://127.0.0.1:1", "--export", name)
+    assert (ended.code, ended.out, list(tmp_path.iterdir())) == (2, "", [])
+    assert all(ending in ended.err for ending in (".csv", ".ndjson", ".jsonl", ".json"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV", "a.ndjson", "a.JSONL", "a.json", "a.b.csv"])
+def test_a_name_that_says_the_form_is_taken(name: str) -> None:
+    require_known_ending(Path(name))
