@@ -17,15 +17,14 @@ from typing import IO, Any, Final
 import msgspec
 
 from dialfeed.exits import WrongUseError
+from dialfeed.record_marks import EXPORTED
 from dialfeed.rejected_file import marked, unreadable
 from ingest_api.dead_letters import bytes_of
-from schemas.edited_record import shown
+from schemas.edited_record import is_json, shown
 
-MARKS: Final = ("_errors", "_index", "_submission", "_attempt", "_batch")
 TABLE: Final = ".csv"
 LINES: Final = (".ndjson", ".jsonl", ".json")
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_value: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def require_known_ending(path: Path) -> None:
@@ -67,13 +66,9 @@ def exported(row: dict[str, Any]) -> bytes:
         "_attempt": row["attempt"],
         "_batch": row["batchId"],
     }
-    text = record.replace(b"\r", b" ").replace(b"\n", b" ").strip()
-    try:
-        _value(text)
-        text.decode()
-    except (ValueError, RecursionError):
+    if not is_json(record):
         return unreadable(record, marks)
-    return marked(text, marks)
+    return marked(record.replace(b"\r", b" ").replace(b"\n", b" ").strip(), marks)
 
 
 def as_csv(lines: IO[bytes], file: IO[bytes]) -> None:
@@ -82,8 +77,8 @@ def as_csv(lines: IO[bytes], file: IO[bytes]) -> None:
     A byte order mark says that it is UTF-8: some spreadsheet programs take it for something else without.
     """
     lines.seek(0)
-    fields = dict.fromkeys(name for line in lines for name in _members(line) if name not in MARKS)
-    columns = [*fields, *MARKS]
+    fields = dict.fromkeys(name for line in lines for name in _members(line) if name not in EXPORTED)
+    columns = [*fields, *EXPORTED]
     table = csv.writer(text := io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True))
     table.writerow(columns)
     lines.seek(0)

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from dialfeed.exits import WrongUseError
+from dialfeed.record_marks import marks_among
 from schemas import json_scan
 from schemas.outcomes import Code, FieldError
 from schemas.submission_body import parse_body
@@ -23,8 +24,6 @@ MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 LINES_TRIED: Final = 20
 """If none of the first lines is JSON, the file is something else."""
 TEXT_KEPT: Final = 1024
-MARKS: Final = ("_errors", "_index", "_submission", "_attempt", "_batch", "_line", "_position", "_row")
-"""What is added to a rejected record or an exported dead letter; taken off again when it is sent again."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 _value: Final = msgspec.json.Decoder(msgspec.Raw).decode
@@ -184,7 +183,8 @@ def unmarked(text: bytes) -> bytes:
         members = _members(text)
     except (msgspec.MsgspecError, RecursionError):
         return text
-    return msgspec.json.encode({name: value for name, value in members.items() if name not in MARKS})
+    marks = marks_among(members)
+    return msgspec.json.encode({name: value for name, value in members.items() if name not in marks})
 
 
 def _array(text: bytes) -> RecordFile:

@@ -1,7 +1,8 @@
 """The file of corrected records that stand in place of dead letters: as `--export` and `send` write them.
 
-JSON lines, a JSON array, or a table (CSV, XLSX). JSON is taken as it stands; a table's rows are laid over the dead
-letters they are from (`dialfeed.replay_table`), because cells do not say which JSON value they were.
+JSON lines, a JSON array, or a table (CSV, XLSX). Each record is laid over the dead letter it is from: one that says
+the same leaves it its very bytes. Of a table that is asked cell by cell (`dialfeed.replay_table`), because cells do not
+say which JSON value they were.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Final
 import msgspec
 
 from dialfeed.exits import WrongUseError
+from dialfeed.record_marks import marks_among
 from dialfeed.replay_table import Declared, EditedRow, read_rows
 from schemas.dead_letters import DeadLetter
-from schemas.edited_record import put_together
+from schemas.edited_record import is_same, is_utf8, members_of, put_together
 from schemas.outcomes import FieldError
 from schemas.registry import Registry
 from schemas.replay_changes import Place, Replacements
@@ -27,25 +29,40 @@ from schemas.replay_jobs import ReplayJob
 from schemas.variable_shapes import Record
 from streams.campaigns import Campaigns
 
-MARKS: Final = frozenset({"_errors", "_index", "_submission", "_attempt", "_batch", "_line", "_row", "_position"})
-"""Members that say where a record comes from and what was wrong with it; they are not part of it."""
-
 _BOM: Final = b"\xef\xbb\xbf"
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _elements: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 @dataclass(frozen=True, slots=True)
+class EditedLine:
+    """A record as one JSON object, with its marks."""
+
+    text: bytes
+
+    def laid_over(self, _: DeadLetter, record: bytes) -> bytes:
+        """Return what the line makes of a record that failed: the very bytes where it says the same.
+
+        A field of the record's own that is named as a mark is not to be seen beside that, and stays.
+        """
+        members, before = _members(self.text), members_of(record)
+        marks = marks_among(members)
+        after = {name: value for name, value in before.items() if name in marks}
+        after |= {name: bytes(value) for name, value in members.items() if name not in marks}
+        return record if is_same(before, after) else put_together(record, after)
+
+
+@dataclass(frozen=True, slots=True)
 class CorrectedFile:
     """The corrected records by their place, and the SHA-256 of the file, by which it is known again."""
 
-    records: Mapping[Place, bytes | EditedRow]
+    records: Mapping[Place, EditedLine | EditedRow]
     sha256: str
 
     def replacements(self, declared: Declared) -> Replacements:
         """Return what stands in place of each dead letter; `declared` says of which types a table's cells are."""
         return {
-            place: partial(one.laid_over, declared) if isinstance(one, EditedRow) else one
+            place: partial(one.laid_over, declared) if isinstance(one, EditedRow) else one.laid_over
             for place, one in self.records.items()
         }
 
@@ -56,12 +73,12 @@ def read_corrected(file: Path) -> CorrectedFile:
         content = file.read_bytes()
     except OSError as error:
         raise WrongUseError(f"{file} cannot be read: {error.strerror}", "Name another file.") from None
-    found: dict[Place, bytes | EditedRow] = {}
+    found: dict[Place, EditedLine | EditedRow] = {}
     start = content.removeprefix(_BOM).lstrip()[:1]
     if start in (b"{", b"["):
         found.update(_record(text, number) for number, text in enumerate(_records(content), start=1))
     elif start:
-        found.update(read_rows(io.BytesIO(content), MARKS))
+        found.update(read_rows(io.BytesIO(content)))
     if not found:
         raise WrongUseError("the file is empty", "Write one with `dialfeed dead-letters --export FILE`.")
     return CorrectedFile(found, hashlib.sha256(content).hexdigest())
@@ -94,7 +111,9 @@ def _records(content: bytes) -> list[bytes]:
         raise WrongUseError("the array in the file is not JSON", "Nothing was sent. Correct the file.") from None
 
 
-def _record(text: bytes, number: int) -> tuple[Place, bytes]:
+def _record(text: bytes, number: int) -> tuple[Place, EditedLine]:
+    if not is_utf8(text):
+        raise WrongUseError(f"record {number} of the file is not UTF-8", "Nothing was sent. Save the file in UTF-8.")
     try:
         members = _members(text)
         place = (
@@ -106,4 +125,4 @@ def _record(text: bytes, number: int) -> tuple[Place, bytes]:
             f"record {number} of the file is no JSON object with `_submission` and `_index`",
             "Nothing was sent. Keep these two members as they were exported.",
         ) from None
-    return place, put_together(b"", {name: bytes(value) for name, value in members.items() if name not in MARKS})
+    return place, EditedLine(text)

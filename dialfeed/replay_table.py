@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from dialfeed.exits import WrongUseError
+from dialfeed.record_marks import marks_among
 from ingest_api.tables.cells import reader_of, text_of
 from ingest_api.tables.columns import column_of
 from ingest_api.tables.reading import read_table
@@ -63,11 +64,12 @@ class EditedRow:
         return msgspec.json.encode(column.read(cell))
 
 
-def read_rows(file: BinaryIO, marks: frozenset[str]) -> list[tuple[Place, EditedRow]]:
+def read_rows(file: BinaryIO) -> list[tuple[Place, EditedRow]]:
     """Return the rows, CSV or XLSX, by their place; raise WrongUseError, repeating no content."""
     try:
         table = read_table(file)
         names = _names(table)
+        marks = marks_among(names)
         return [_row(row, names, marks, decimal_comma=table.decimal_comma) for row in table.rows]
     except TableError as error:
         raise WrongUseError(f"the file cannot be read: {error}", "Nothing was sent. Correct the file.") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -11,6 +13,10 @@ TEXT: Final = "_text"
 RECORD: Final = "_record"
 """Members that stand for a record which is no JSON, and for one that is JSON but no object."""
 
+MOST_LEVELS: Final = 256
+"""Deeper than a record may be, and not so deep that it depends on the reader whether it can be decoded."""
+
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _text: Final = msgspec.json.Decoder(str).decode
@@ -18,24 +24,39 @@ _text: Final = msgspec.json.Decoder(str).decode
 
 def members_of(record: bytes) -> dict[str, bytes]:
     """Return a record's members, each as JSON text; of what is no object the one that stands for it."""
-    if is_object(record):
-        return {name: bytes(value) for name, value in _members(record).items()}
+    if not is_json(record):
+        return {TEXT: msgspec.json.encode(record.decode(errors="replace"))}
+    if not _is_braced(record):
+        return {RECORD: record}
+    return {name: bytes(value) for name, value in _members(record).items()}
+
+
+def is_json(record: bytes) -> bool:
+    """Say whether a record is a JSON value in UTF-8, of at most MOST_LEVELS."""
     try:
         _raw(record)
-        record.decode()
-    except (ValueError, RecursionError):
-        return {TEXT: msgspec.json.encode(record.decode(errors="replace"))}
-    return {RECORD: record}
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return False
+    return is_utf8(record) and _is_shallow(record)
+
+
+def is_utf8(text: bytes) -> bool:
+    """Say whether a text is UTF-8: msgspec does not look into what it passes over."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def is_object(record: bytes) -> bool:
     """Say whether a record is a JSON object."""
-    try:
-        _members(record)
-        record.decode()  # msgspec does not look into what it passes over
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors, as those of decoding are
-        return False
-    return True
+    return _is_braced(record) and is_json(record)
+
+
+def is_same(before: dict[str, bytes], after: dict[str, bytes]) -> bool:
+    """Say whether members, each as JSON text, have the same content: their order and white space do not matter."""
+    return before.keys() == after.keys() and all(_same_json(value, after[name]) for name, value in before.items())
 
 
 def shown(value: bytes | None) -> str:
@@ -64,7 +85,7 @@ def is_unchanged(value: bytes | None, cell: str, *, decimal_comma: bool = False)
     if value[:1] in b"tf":
         return text.lower() == before
     if value[:1] in b"[{":
-        return _same_json(value, text)
+        return _same_json(value, text.encode())
     return _same_number(before, text.replace(",", ".") if decimal_comma else text)
 
 
@@ -74,7 +95,8 @@ def put_together(record: bytes, members: dict[str, bytes]) -> bytes:
         alone = [name for name in (TEXT, RECORD) if name in members]
         others = {name: value for name, value in members.items() if name not in alone}
         if not others and len(alone) == 1:
-            return _text(members[TEXT]).encode() if alone[0] == TEXT else members[RECORD]
+            only = members[alone[0]]
+            return _text(only).encode() if alone[0] == TEXT and only[:1] == b'"' else only
         members = others
     return msgspec.json.encode({name: msgspec.Raw(value) for name, value in members.items()})
 
@@ -90,8 +112,32 @@ def _same_number(before: str, text: str) -> bool:
         return False
 
 
-def _same_json(value: bytes, text: str) -> bool:
+def _same_json(value: bytes, other: bytes) -> bool:
     try:
-        return bool(msgspec.json.decode(value) == msgspec.json.decode(text))
-    except (ValueError, RecursionError):
+        return value == other or bool(_content(value) == _content(other))
+    except (ValueError, InvalidOperation, RecursionError):
         return False
+
+
+def _content(value: bytes) -> Any:
+    """Return a value in which 1, 1.0 and true differ, as a schema tells them apart, but 1.0 is 1.00."""
+    return json.loads(
+        value, parse_int=lambda text: (int, Decimal(text)), parse_float=lambda text: (float, Decimal(text))
+    )
+
+
+def _is_braced(record: bytes) -> bool:
+    return record.lstrip()[:1] == b"{"
+
+
+def _is_shallow(record: bytes) -> bool:
+    return record.count(b"[") + record.count(b"{") <= MOST_LEVELS or _levels(record) <= MOST_LEVELS
+
+
+def _levels(record: bytes) -> int:
+    """Return how deeply a JSON value is nested."""
+    level = deepest = 0
+    for token in _TOKEN.finditer(record):
+        level += (token[0] in b"[{") - (token[0] in b"]}")
+        deepest = max(deepest, level)
+    return deepest

@@ -135,6 +135,11 @@ def test_a_rejected_record_that_is_sent_again_loses_its_marks_and_nothing_else()
     assert next(read(line + b"\n{}").records).raw == b'{"n":1.10,"_mine":2}'
 
 
+def test_an_exported_record_that_is_sent_again_keeps_a_field_that_is_named_as_the_place_in_a_file() -> None:
+    marks = b'"_errors": [], "_index": 0, "_submission": "s", "_attempt": 1, "_batch": "b"'
+    assert next(read(b'{"_line": 7, "_row": 8, %b}\n{}' % marks).records).raw == b'{"_line":7,"_row":8}'
+
+
 def test_a_record_of_the_callers_own_keeps_what_only_looks_like_a_mark() -> None:
     assert sendable('{"_errors": 1}\n{}') == [{"_errors": 1}, {}]
 

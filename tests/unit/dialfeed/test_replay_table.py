@@ -2,21 +2,17 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dialfeed.exits import WrongUseError
-from dialfeed.letters_export import export
 from dialfeed.replay_file import read_corrected
-from ingest_api.dead_letters import letter_shown
 from schemas.agent_schemas import parse_schema
-from schemas.dead_letter_query import KeptLetter
 from schemas.dead_letters import DeadLetter
-from schemas.replay_changes import Changes
 from schemas.variable_shapes import Record
+from tests.support.exports import exported, replayed, unknown
 from tests.support.letter_pages import a_letter
 from tests.support.uploads import xlsx
 
@@ -57,27 +53,6 @@ def declared(_: DeadLetter) -> Record | None:
     return DECLARED
 
 
-def unknown(_: DeadLetter) -> Record | None:
-    return None
-
-
-async def exported(path: Path, *records: bytes) -> list[DeadLetter]:
-    letters = [a_letter(index, record=record) for index, record in enumerate(records)]
-
-    async def rows() -> AsyncIterator[dict[str, Any]]:
-        for one in letters:
-            yield letter_shown(KeptLetter(one), records=True)
-
-    await export(rows(), path)
-    return letters
-
-
-def replayed(path: Path, letters: list[DeadLetter], of: Any = declared) -> list[bytes | None]:
-    changes = Changes(replacements=read_corrected(path).replacements(of))
-    attempts = [changes.apply(one) for one in letters]
-    return [one.record if one is not None else None for one in attempts]
-
-
 def rewritten(path: Path, change: Any, **dialect: Any) -> None:
     """Do as a spreadsheet program does: read all cells, change some, write all."""
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -113,7 +88,7 @@ async def test_nor_does_it_matter_how_a_spreadsheet_program_writes_it_again(tmp_
         table[2].update(off="FALSE", deep='{"x": {"y": [1, null, "z"]}}')
 
     rewritten(path, as_programs_do, delimiter=";", quoting=csv.QUOTE_ALL)
-    assert replayed(path, letters) == [*RECORDS[:-1], None]
+    assert replayed(path, letters, declared) == [*RECORDS[:-1], None]
 
 
 async def test_a_changed_cell_is_read_as_the_type_that_the_schema_declares(tmp_path: Path) -> None:
@@ -125,7 +100,7 @@ async def test_a_changed_cell_is_read_as_the_type_that_the_schema_declares(tmp_p
         table[1].update(tags='["c"]', code="012", amount="1")
 
     rewritten(path, correct)
-    first, second = replayed(path, letters)
+    first, second = replayed(path, letters, declared)
     assert first == (b'{"phoneNumber":"0012125559999","code":"008","amount":13.5,"visits":4,"vip":false,"note":"x"}')
     assert second == (b'{"tags":["c"],"deep":{"x":{"y":[1,null,"z"]}},"off":false,"none":null,"code":"012","amount":1}')
 
@@ -143,11 +118,25 @@ async def test_what_no_schema_names_keeps_the_kind_of_value_it_had(tmp_path: Pat
     ]
 
 
+async def test_within_a_nested_value_another_kind_of_value_is_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    letters = await exported(path, b'{"a":[1,2.0],"b":[1],"c":{"d":1.50}}')
+    rewritten(path, lambda table: table[0].update(a="[true,2]", b="[1.0]", c='{ "d": 1.5 }'))
+    assert replayed(path, letters) == [b'{"a":[true,2],"b":[1.0],"c":{"d":1.50}}']
+
+
+async def test_a_field_named_as_the_place_in_a_file_is_a_column_of_the_export(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    letters = await exported(path, b'{"_line":"a","_batch":"own"}')
+    rewritten(path, lambda table: table[0].update(_line="b"))
+    assert replayed(path, letters) == [b'{"_line":"b","_batch":"own"}']
+
+
 async def test_an_emptied_cell_takes_its_field_away_or_is_null_where_the_schema_wants_it(tmp_path: Path) -> None:
     path = tmp_path / "failed.csv"
     letters = await exported(path, b'{"code":"1","note":"x","kept":""}')
     rewritten(path, lambda table: table[0].update(code="", note=""))
-    assert replayed(path, letters) == [b'{"note":null,"kept":""}']
+    assert replayed(path, letters, declared) == [b'{"note":null,"kept":""}']
 
 
 async def test_what_was_no_json_is_corrected_in_its_own_column_or_in_those_of_fields(tmp_path: Path) -> None:
@@ -160,7 +149,7 @@ async def test_what_was_no_json_is_corrected_in_its_own_column_or_in_those_of_fi
         table[2].update(_record='"x"')
 
     rewritten(path, correct)
-    assert replayed(path, letters) == [b'{"n":1}', b'{"phoneNumber":"0049","visits":2}', b'"x"']
+    assert replayed(path, letters, declared) == [b'{"n":1}', b'{"phoneNumber":"0049","visits":2}', b'"x"']
 
 
 async def test_a_workbook_is_read_too(tmp_path: Path) -> None:
@@ -168,12 +157,7 @@ async def test_a_workbook_is_read_too(tmp_path: Path) -> None:
     head = ["phoneNumber", "code", "amount", "visits", "vip", "note", "_index", "_submission"]
     path = tmp_path / "corrected.xlsx"
     path.write_bytes(xlsx(head, ["0012125551001", "007", 12.5, 4, True, None, 0, "s"]))
-    assert replayed(path, letters) == [RECORDS[0].replace(b'"visits":3', b'"visits":4')]
-
-
-async def test_as_json_what_was_no_object_comes_back_too(tmp_path: Path) -> None:
-    letters = await exported(tmp_path / "failed.ndjson", b"[1]", b"not json", b'{"a":1}')
-    assert replayed(tmp_path / "failed.ndjson", letters) == [b"[1]", b"not json", b'{"a":1}']
+    assert replayed(path, letters, declared) == [RECORDS[0].replace(b'"visits":3', b'"visits":4')]
 
 
 @pytest.mark.parametrize(
