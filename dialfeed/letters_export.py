@@ -5,8 +5,6 @@ The name says the form: NDJSON or CSV. Corrected, it can be replayed or sent aga
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -14,17 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-import msgspec
-
 from dialfeed.exits import WrongUseError
-from dialfeed.record_marks import EXPORTED
+from dialfeed.letters_table import as_csv
 from dialfeed.rejected_file import marked, unreadable
 from ingest_api.dead_letters import bytes_of
-from schemas.edited_record import is_json, shown
+from schemas.edited_record import is_json
 
 TABLE: Final = ".csv"
 LINES: Final = (".ndjson", ".jsonl", ".json")
-_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def require_known_ending(path: Path) -> None:
@@ -69,23 +64,6 @@ def exported(row: dict[str, Any]) -> bytes:
     if not is_json(record):
         return unreadable(record, marks)
     return marked(record.replace(b"\r", b" ").replace(b"\n", b" ").strip(), marks)
-
-
-def as_csv(lines: IO[bytes], file: IO[bytes]) -> None:
-    """Write exported lines as a table: the records' fields as they first come, then the marks.
-
-    A byte order mark says that it is UTF-8: some spreadsheet programs take it for something else without.
-    """
-    lines.seek(0)
-    fields = dict.fromkeys(name for line in lines for name in _members(line) if name not in EXPORTED)
-    columns = [*fields, *EXPORTED]
-    table = csv.writer(text := io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True))
-    table.writerow(columns)
-    lines.seek(0)
-    for line in lines:
-        members = _members(line)
-        table.writerow([shown(bytes(members.get(column, b"null"))) for column in columns])
-    text.detach()
 
 
 @contextmanager

@@ -12,6 +12,11 @@ EXPORTED: Final = ("_errors", "_index", "_submission", "_attempt", "_batch")
 _ALL: Final = frozenset((*EXPORTED, "_line", "_row", "_position"))
 
 
+def is_exported(names: Container[object]) -> bool:
+    """Say whether a record with members of these names comes from an export."""
+    return "_attempt" in names and "_batch" in names
+
+
 def marks_among(names: Container[str]) -> frozenset[str]:
     """Return which names are marks beside these: an export has no place in a file, so there that is a field's name."""
-    return frozenset(EXPORTED) if "_attempt" in names and "_batch" in names else _ALL
+    return frozenset(EXPORTED) if is_exported(names) else _ALL

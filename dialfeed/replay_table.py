@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from dialfeed.exits import WrongUseError
+from dialfeed.formula_cells import rearmed_table
 from dialfeed.record_marks import marks_among
 from ingest_api.tables.cells import reader_of, text_of
 from ingest_api.tables.columns import column_of
@@ -67,7 +68,7 @@ class EditedRow:
 def read_rows(file: BinaryIO) -> list[tuple[Place, EditedRow]]:
     """Return the rows, CSV or XLSX, by their place; raise WrongUseError, repeating no content."""
     try:
-        table = read_table(file)
+        table = rearmed_table(read_table(file))
         names = _names(table)
         marks = marks_among(names)
         return [_row(row, names, marks, decimal_comma=table.decimal_comma) for row in table.rows]

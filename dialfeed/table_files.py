@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from typing import BinaryIO, Final, cast
 
 from dialfeed.exits import WrongUseError
+from dialfeed.formula_cells import rearmed_table
 from dialfeed.record_files import MAX_LINE_BYTES, FileRecord, RecordFile, read_records, unmarked
+from dialfeed.record_marks import is_exported
 from ingest_api.tables.reading import ZIP, TableRecord, read_table, records_of
 from ingest_api.tables.rows import TableError
 from schemas.variable_shapes import Record
@@ -61,6 +63,8 @@ def _head(stream: BinaryIO) -> bytes:
 def _table(file: BinaryIO, variables: Variables) -> RecordFile:
     try:
         table = read_table(file)
+        if is_exported(table.header.cells):
+            table = rearmed_table(table)
         records_of(table, None)  # a wrong header is told before anybody is asked for a schema
         records = records_of(table, variables())
     except TableError as error:
