@@ -22,6 +22,8 @@ _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16")
 _SAYS_DELIMITER: Final = re.compile(r"sep=([,;\t|])\r?\n?", re.IGNORECASE)
 _NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
 _BEYOND_ASCII: Final = re.compile("[^\x00-\x7f]")
+_QUOTED: Final = re.compile(r'"[^"]*"|(?:^|(?<=[,;\t|"]))"[^"]*$')
+"""A quoted name, also one that goes on in the next line; a quote inside a name that is not quoted begins none."""
 _ENDS_EARLY: Final = "unexpected end of data"
 _TOO_LONG: Final = "field larger than field limit"
 
@@ -86,8 +88,7 @@ def _after(first: str, lines: Iterator[str]) -> Iterator[str]:
 
 def _delimiter(line: str) -> str:
     """Return what separates the names of the header; quoted ones are not looked into."""
-    bare = re.sub(r'"[^"]*"', "", line)
-    return max(DELIMITERS, key=bare.count)
+    return max(DELIMITERS, key=_QUOTED.sub("", line).count)
 
 
 def _rows(lines: Iterator[str], delimiter: str, number: int) -> Iterator[Row]:

@@ -47,6 +47,16 @@ def test_the_delimiter_is_found_out(delimiter: str) -> None:
     assert objects(file.getvalue()) == [expected]
 
 
+@pytest.mark.parametrize("name", ["||||\n;;;;", '""|||\n""', 'x""|||||\r\n|||||""'])
+def test_a_quoted_name_that_goes_on_in_the_next_line_says_nothing_of_the_delimiter(name: str) -> None:
+    expected = name.replace('""', '"')
+    assert objects(f'phoneNumber,"{name}",n\n1,2,3\n') == [{"phoneNumber": "1", expected: "2", "n": "3"}]
+
+
+def test_a_quote_inside_a_name_hides_no_delimiter() -> None:
+    assert objects('6" pipe;phoneNumber\n1;2\n') == [{'6" pipe': "1", "phoneNumber": "2"}]
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_lines_may_end_in_any_way(ending: str) -> None:
     assert objects(ending.join(["phoneNumber,n", "1,a", "2,b"])) == [
