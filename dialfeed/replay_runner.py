@@ -27,7 +27,8 @@ from schemas.replay_board import ReplayState, forgotten, progress_message
 from schemas.replay_changes import Attempt, Changes, Replacements
 from schemas.replay_jobs import DONE, RUNNING, ReplayJob, ReplayProgress, filter_of
 from schemas.replay_selection import Newest, Selection
-from schemas.replay_slices import Slicer, slice_message, status_message
+from schemas.replay_slices import Slicer, slice_message
+from schemas.replayed_status import status_message
 from schemas.topics import TopicName
 
 log = structlog.get_logger(__name__)

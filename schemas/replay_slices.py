@@ -117,17 +117,3 @@ def slice_message(chunk: Chunk) -> Message:
     """Return what carries a slice to `clean`, spread over the workers."""
     part = chunk.replay.part if chunk.replay is not None else 0
     return Message(TopicName.CHUNKS, encode(chunk), key=f"{chunk.submission_id}/{part}".encode())
-
-
-def status_message(attempt: Attempt, job: ReplayJob) -> Message:
-    """Return what carries a status event to `calls.status` again, with its history."""
-    letter = attempt.letter
-    headers = (
-        ("dlq.attempt", str(letter.attempt).encode()),
-        ("dlq.first-failed-at", str(letter.first_failed_at).encode()),
-        ("submission-id", letter.submission_id.encode()),
-        ("dlq.replay-id", job.replay_id.encode()),
-        ("dlq.max-attempts", str(job.max_attempts).encode()),
-    )
-    key = letter.batch_id.encode() if letter.batch_id else None
-    return Message(TopicName.STATUS, attempt.record, key=key, headers=headers)

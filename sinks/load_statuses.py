@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,31 +11,28 @@ from typing import Final
 import structlog
 from aiokafka import ConsumerRecord
 from aiokafka.partitioner import murmur2
-from msgspec import structs
 
 from schemas import dead_letters
 from schemas.dead_letters import DeadLetter
-from schemas.identity import submission_id_of, valid_submission_id
-from schemas.messages import Message, header, int_header, text_header
+from schemas.identity import submission_id_of
+from schemas.messages import Message, header, text_header
 from schemas.outcomes import Code, FieldError
+from schemas.replayed_status import StatusHistory, history_headers
 from schemas.statuses import StatusEvent, parse_status
 from schemas.submission_body import MAX_BATCH_ID_BYTES
 from schemas.topics import BATCH_PARTITIONS, TopicName
 from sinks.batch_states import BatchStates
 from sinks.facts import move_late, read_calls, refresh_contacts
 from sinks.refused import STAGE
+from sinks.replays import Outcome, Remembered, joined, replayed_insert
+from sinks.rows import Insert
 from sinks.sessions import Store
 from sinks.statuses import Call, Reported, call_status_insert, is_late, merged
 
 log = structlog.get_logger(__name__)
 
-MAX_ATTEMPT: Final = 1_000_000
-
 FORWARDED: Final = "forwarded"
 """Header of a status that came on another batch's partition and was sent to its own: it is never sent on twice."""
-
-REPLAY_HEADERS: Final = ("dlq.attempt", "dlq.first-failed-at", "submission-id", "dlq.replay-id", "dlq.max-attempts")
-"""Headers of a status that a replay tries again; without `dlq.replay-id` the others do not count."""
 
 _UNKNOWN: Final = (FieldError(Code.CALL_UNKNOWN, "/callId", "no call has this id"),)
 
@@ -43,6 +41,7 @@ _UNKNOWN: Final = (FieldError(Code.CALL_UNKNOWN, "/callId", "no call has this id
 class _Parsed:
     message: ConsumerRecord
     reported: Reported
+    history: StatusHistory | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +74,19 @@ class StatusLoad:
         ids = list(dict.fromkeys(each.reported.event.call_id for each in readable))
         calls = await self._clickhouse.consult(lambda session: read_calls(session, ids))
         written = StatusesWritten([], to_publish)
-        ours: dict[str, list[Reported]] = {}
+        ours: dict[str, list[_Parsed]] = {}
         for each in readable:
             call = calls.get(each.reported.event.call_id)
             if call is None:
                 written.unknown.append(each.message)
             elif is_ours(each.message, call.place.batch_id):
-                ours.setdefault(call.call_id, []).append(each.reported)
+                ours.setdefault(call.call_id, []).append(each)
             else:
                 written.to_publish.append(_forwarded(each.message, call.place.batch_id))
         if ours:
-            await self._apply([(calls[call_id], reported) for call_id, reported in ours.items()], states)
+            told = [(calls[call_id], [each.reported for each in some]) for call_id, some in ours.items()]
+            await self._apply(told, states)
+            await self._remember([(calls[call_id], some) for call_id, some in ours.items()])
         return written
 
     def of_unknown_calls(self, messages: Sequence[ConsumerRecord]) -> list[Message]:
@@ -109,6 +110,15 @@ class StatusLoad:
                 states.leave(row.place.batch_id, row.place.phone_number, row.left_at)
         log.info("statuses_stored", statuses=sum(len(reported) for _, reported in told), late=len(late))
 
+    async def _remember(self, stored: Sequence[tuple[Call, Sequence[_Parsed]]]) -> None:
+        """Write down which of the events a replay had tried again: they have failed no more."""
+        now = time.time_ns() // 1_000_000
+        inserts = [
+            _replayed_insert(call, each, each.history, now) for call, some in stored for each in some if each.history
+        ]
+        if inserts:
+            await self._clickhouse.insert(joined(inserts))
+
     def _dead_letters(self, rejected: Sequence[_Rejected]) -> list[Message]:
         if rejected:
             log.warning("statuses_rejected", statuses=len(rejected))
@@ -118,9 +128,26 @@ class StatusLoad:
 
 def _parsed(message: ConsumerRecord) -> _Parsed | _Rejected:
     event = parse_status(message.value)
-    if isinstance(event, StatusEvent):
-        return _Parsed(message, Reported(event, message.timestamp))
-    return _Rejected(message, event)
+    if not isinstance(event, StatusEvent):
+        return _Rejected(message, event)
+    history = StatusHistory.of(message.headers)
+    at = message.timestamp
+    if history is not None and history.counts_from is not None:
+        at = min(at, history.counts_from)
+    return _Parsed(message, Reported(event, at), history)
+
+
+def _replayed_insert(call: Call, parsed: _Parsed, history: StatusHistory, done_at: int) -> Insert:
+    message = parsed.message
+    submission_id = history.submission_id or submission_id_of(message.topic, message.partition, message.offset)
+    return replayed_insert(
+        history.replay_id,
+        call.place.batch_id,
+        call.place.workspace_id,
+        [Remembered((submission_id, 0), history.attempt, Outcome.UPDATED)],
+        uuid.UUID(call.call_id).bytes,
+        done_at,
+    )
 
 
 def is_ours(message: ConsumerRecord, batch_id: str) -> bool:
@@ -133,7 +160,7 @@ def is_ours(message: ConsumerRecord, batch_id: str) -> bool:
 
 
 def _forwarded(message: ConsumerRecord, batch_id: str) -> Message:
-    history = tuple((name, value) for name, value in message.headers if name in REPLAY_HEADERS)
+    history = history_headers(message.headers)
     return Message(TopicName.STATUS, message.value, key=batch_id.encode(), headers=(*history, (FORWARDED, b"1")))
 
 
@@ -156,23 +183,5 @@ def _dead_letter(rejected: _Rejected, failed_at: int, app_version: str) -> DeadL
         failed_at=failed_at,
         app_version=app_version,
     )
-    return _repeated(letter, message)
-
-
-def _repeated(letter: DeadLetter, message: ConsumerRecord) -> DeadLetter:
-    """Return the letter with the history that a replay gave its message; nonsense in it counts as absent."""
-    headers = message.headers
-    replay_id = text_header(headers, "dlq.replay-id")
-    if replay_id is None:
-        return letter
-    attempt = (int_header(headers, "dlq.attempt", MAX_ATTEMPT) or 1) + 1
-    most = int_header(headers, "dlq.max-attempts", MAX_ATTEMPT)
-    first_failed_at = int_header(headers, "dlq.first-failed-at", dead_letters.MAX_TIMESTAMP)
-    return structs.replace(
-        letter,
-        submission_id=valid_submission_id(text_header(headers, "submission-id")) or letter.submission_id,
-        attempt=attempt,
-        first_failed_at=letter.first_failed_at if first_failed_at is None else first_failed_at,
-        replay_id=replay_id,
-        parked=most is not None and attempt > most,
-    )
+    history = StatusHistory.of(message.headers)
+    return letter if history is None else history.continued(letter)

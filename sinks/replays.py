@@ -45,6 +45,14 @@ RecordPlace = tuple[str, int]
 """A record's own submission and its index there."""
 
 
+class Remembered(NamedTuple):
+    """What became of a record: where it came first, which attempt of its dead letter was tried again."""
+
+    place: RecordPlace
+    attempt: int
+    outcome: Outcome
+
+
 class Candidate(NamedTuple):
     """A record as it would be stored. `left`: its entry has left pending."""
 
@@ -163,22 +171,31 @@ class ReplaySlice:
     def replayed_insert(self, outcomes: Sequence[Outcome], rows: Collection[int], done_at: int) -> Insert:
         """Return the insert that remembers the outcomes of these rows, at least one."""
         kept = sorted(rows)
-        history = self.rows
         ids = self.prepared.call_ids
-        if len(kept) < len(history):
+        if len(kept) < len(self.rows):
             ids = b"".join(ids[16 * row : 16 * row + 16] for row in kept)
-        columns = [
-            native.texts("submission_id", [history[row].submission_id for row in kept]),
-            native.integers("record_index", "UInt32", [history[row].record_index for row in kept]),
-            native.same_text("replay_id", self.replay.replay_id, len(kept)),
-            native.few_texts("outcome", [outcomes[row].value for row in kept]),
-            native.same_text("batch_id", self.chunk.batch_id or "", len(kept)),
-            native.same_text("workspace_id", self.chunk.workspace_id, len(kept)),
-            native.uuids("call_id", ids),
-            native.integers("attempt", "UInt32", [history[row].attempt for row in kept]),
-            native.same_integer("done_at", native.MILLISECONDS, done_at, len(kept)),
-        ]
-        return Insert("replayed", tuple(each.name for each in columns), native.block(len(kept), columns), len(kept))
+        remembered = [Remembered(self.places[row], self.rows[row].attempt, outcomes[row]) for row in kept]
+        replay_id, batch_id, workspace_id = self.replay.replay_id, self.chunk.batch_id or "", self.chunk.workspace_id
+        return replayed_insert(replay_id, batch_id, workspace_id, remembered, ids, done_at)
+
+
+def replayed_insert(
+    replay_id: str, batch_id: str, workspace_id: str, rows: Sequence[Remembered], call_ids: bytes, done_at: int
+) -> Insert:
+    """Return the insert that remembers what a replay made of some records of a batch; `call_ids` has 16 bytes a row."""
+    count = len(rows)
+    columns = [
+        native.texts("submission_id", [row.place[0] for row in rows]),
+        native.integers("record_index", "UInt32", [row.place[1] for row in rows]),
+        native.same_text("replay_id", replay_id, count),
+        native.few_texts("outcome", [row.outcome.value for row in rows]),
+        native.same_text("batch_id", batch_id, count),
+        native.same_text("workspace_id", workspace_id, count),
+        native.uuids("call_id", call_ids),
+        native.integers("attempt", "UInt32", [row.attempt for row in rows]),
+        native.same_integer("done_at", native.MILLISECONDS, done_at, count),
+    ]
+    return Insert("replayed", tuple(each.name for each in columns), native.block(count, columns), count)
 
 
 def place_of(one: Replayed) -> RecordPlace:

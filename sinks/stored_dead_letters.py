@@ -51,9 +51,9 @@ _NEWEST: Final = """(
         (SELECT submission_id, record_index, max(attempt) FROM dead_letters WHERE attempt > 1 AND {these}
          GROUP BY submission_id, record_index)
 )"""
-_NOT_MENDED: Final = """(submission_id, record_index, attempt) NOT IN
-    (SELECT submission_id, record_index, attempt FROM replayed WHERE outcome != 'failed' AND {these})"""
-"""A record that a replay has stored, or found superseded, has failed no more."""
+_NOT_MENDED: Final = """(submission_id, record_index) NOT IN
+    (SELECT submission_id, record_index FROM replayed WHERE outcome != 'failed' AND {these})"""
+"""What a replay has stored, or found superseded, stays mended, though a later replay of its old bytes fails."""
 
 _BY_PLACE: Final = "submission_id, record_index"
 _NEWEST_FIRST: Final = "failed_at DESC, submission_id, record_index"

@@ -73,7 +73,9 @@ class Published:
         return [decode(each.value, DialerCommand) for each in self.messages if each.topic == TopicName.DIALER]
 
     def letters(self) -> list[DeadLetter]:
-        letters = [from_message(m.value, m.headers) for m in self.messages if m.topic == TopicName.DEAD_LETTER]
+        topics = {TopicName.DEAD_LETTER: False, TopicName.PARKING: True}
+        kept = [(message, topics[message.topic]) for message in self.messages if message.topic in topics]
+        letters = [from_message(message.value, message.headers, parked=parked) for message, parked in kept]
         return [letter for letter in letters if letter is not None]
 
 

@@ -11,12 +11,17 @@ import msgspec
 import pytest
 from aiokafka.partitioner import murmur2
 from aiokafka.structs import ConsumerRecord
+from msgspec import structs
 
 from schemas.codecs import encode
+from schemas.dead_letters import DeadLetter
 from schemas.identity import call_ids, record_id, submission_id_of, uuid_texts
 from schemas.messages import TryAgainError
-from schemas.outcomes import Code
+from schemas.outcomes import Code, FieldError
 from schemas.records import Origins, PhoneLogChunk, Receipt
+from schemas.replay_changes import Changes
+from schemas.replay_jobs import ReplayJob
+from schemas.replayed_status import status_message
 from schemas.statuses import CallStatus
 from schemas.topics import BATCH_PARTITIONS, TopicName
 from sinks.clickhouse import ClickHouse
@@ -324,6 +329,85 @@ async def test_what_another_process_wrote_is_seen_once_partitions_have_moved(
     await ours.take(sent(batch, 2))
 
     assert ours.receipts()[-1].call_ids == call_id(batch, 1)
+
+
+# Statuses that are replayed
+
+
+def replayed(of: ConsumerRecord, received_at: int, as_new: bool = False, **fields: Any) -> ConsumerRecord:
+    """Return the event as a replay sends it again, `received_at` ms after the beginning."""
+    letter = DeadLetter(
+        record=of.value,
+        errors=(FieldError(Code.CALL_UNKNOWN, "/callId", "no call has this id"),),
+        stage="load",
+        submission_id=submission_id_of(of.topic, of.partition, of.offset),
+        batch_id=None,
+        record_index=0,
+        source_topic=of.topic,
+        source_partition=of.partition,
+        source_offset=of.offset,
+        accepted_at=of.timestamp,
+        attempt=1,
+        first_failed_at=of.timestamp,
+        failed_at=of.timestamp,
+    )
+    tried = Changes().apply(structs.replace(letter, **fields))
+    assert tried is not None
+    job = ReplayJob(replay_id="r", workspace_id="", runner="command", requested_at=1, as_new=as_new)
+    again = status_message(tried, job)
+    timestamp = ACCEPTED_AT + received_at
+    return message(again.topic, again.value, of.partition, timestamp, offset=99, headers=again.headers)
+
+
+@pytest.mark.parametrize(("as_new", "left_at"), [(False, 5), (True, 50)])
+async def test_a_replayed_status_counts_from_when_it_first_came(
+    clickhouse: ClickHouse, batch: str, as_new: bool, left_at: int
+) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0), sent(batch, 20, "wished since"))
+
+    await sink.take(replayed(status_of(told(batch, 5, CallStatus.DIALING)), 50, as_new))
+
+    statement = "SELECT left_at FROM call_status FINAL WHERE batch_id = {batch:String}"
+    assert await ask(clickhouse, statement, batch=batch) == [(ACCEPTED_AT + left_at,)]
+    assert (await contact(clickhouse, batch))[0] == (0 if as_new else 1)
+
+
+async def test_a_replayed_status_does_not_go_over_a_later_one(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+    await sink.take(told(batch, 9, CallStatus.COMPLETED))
+
+    await sink.take(replayed(status_of(told(batch, 5, CallStatus.FAILED)), 50))
+
+    assert (await contact(clickhouse, batch))[1] == "completed"
+
+
+async def test_a_replayed_status_that_is_stored_is_mended(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+    first = status_of(told(batch, 5), offset=41)
+
+    await sink.take(replayed(first, 50))
+
+    statement = """
+    SELECT submission_id, record_index, attempt, replay_id, outcome, workspace_id, toString(call_id)
+    FROM replayed WHERE batch_id = {batch:String}
+    """
+    place = submission_id_of(TopicName.STATUS, first.partition, 41)
+    (call,) = uuid_texts(call_id(batch, 0))
+    assert await ask(clickhouse, statement, batch=batch) == [(place, 0, 1, "r", "updated", "workspace", call)]
+
+
+async def test_a_replayed_status_that_fails_again_is_the_next_attempt_at_the_same_event(clickhouse: ClickHouse) -> None:
+    sink = Sink(clickhouse)
+    unknown = told("no batch", 5)
+
+    await sink.take(replayed(status_of(unknown, offset=41), 50, attempt=3))
+
+    (letter,) = sink.published.letters()
+    assert (letter.attempt, letter.parked, letter.replay_id) == (4, True, "r")
+    assert (letter.source_offset, letter.accepted_at, letter.first_failed_at) == (41, *[ACCEPTED_AT + 5] * 2)
 
 
 # Repeats of a client

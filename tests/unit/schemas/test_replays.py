@@ -25,7 +25,8 @@ from schemas.replay_jobs import (
     job_as_json,
 )
 from schemas.replay_selection import Newest, Selection
-from schemas.replay_slices import SLICE_BYTES, Slicer, slice_message, status_message
+from schemas.replay_slices import SLICE_BYTES, Slicer, slice_message
+from schemas.replayed_status import StatusHistory, history_headers, status_message
 from schemas.topics import TopicName
 
 
@@ -251,11 +252,54 @@ def test_a_status_event_goes_to_its_topic_with_its_history() -> None:
     assert (message.topic, message.key, message.value) == (TopicName.STATUS, b"b", b'{"callId":"x"}')
     assert dict(message.headers) == {
         "dlq.attempt": b"3",
+        "dlq.counts-from": b"1700000000000",
         "dlq.first-failed-at": b"1700000000500",
-        "submission-id": b"s",
-        "dlq.replay-id": b"r",
         "dlq.max-attempts": b"7",
+        "dlq.original.offset": b"42",
+        "dlq.original.partition": b"3",
+        "dlq.original.timestamp": b"1700000000000",
+        "dlq.original.topic": b"calls.raw",
+        "dlq.replay-id": b"r",
+        "submission-id": b"s",
     }
+    assert history_headers((*message.headers, ("forwarded", b"1"))) == message.headers
+
+
+def test_a_status_event_that_is_to_count_as_new_counts_from_when_it_is_sent() -> None:
+    history = StatusHistory.of(status_message(attempt(letter()), job(as_new=True)).headers)
+    assert history is not None
+    assert (history.counts_from, history.accepted_at) == (None, 1_700_000_000_000)
+
+
+def test_a_changed_status_event_that_fails_again_keeps_what_was_sent_first() -> None:
+    first = letter(record=b'{"id":1}', attempt=2)
+    tried = Changes((ReplayMove(old="id", new="callId"),)).apply(first)
+    assert tried is not None
+    message = status_message(tried, job(max_attempts=2))
+    history = StatusHistory.of(message.headers)
+    assert message.value == b'{"callId":1}'
+    assert history is not None
+
+    again = history.continued(letter(9, record=message.value, submission_id="other", source_offset=7, accepted_at=5))
+
+    assert (again.record, again.tried, again.changes) == (first.record, b'{"callId":1}', tried.changes)
+    assert (again.submission_id, again.source_offset, again.accepted_at) == ("s", 42, first.accepted_at)
+    assert (again.attempt, again.parked, again.replay_id) == (3, True, "r")
+
+
+def test_nonsense_in_the_history_of_a_status_event_counts_as_absent() -> None:
+    headers = (
+        ("dlq.replay-id", b"r"),
+        ("dlq.attempt", b"-1"),
+        ("dlq.counts-from", b"soon"),
+        ("submission-id", b"\xff"),
+    )
+    history = StatusHistory.of(headers)
+    assert history is not None
+    assert (history.attempt, history.counts_from, history.submission_id, history.source) == (1, None, None, None)
+    fresh = letter()
+    assert history.continued(fresh) == letter(attempt=2, replay_id="r")
+    assert StatusHistory.of(headers[1:]) is None
 
 
 def test_a_letter_comes_back_with_what_was_tried() -> None:
