@@ -85,7 +85,11 @@ async def insert_on(clickhouse: ClickHouse, contacts: int) -> None:
 
 
 def questions(clickhouse: ClickHouse, contacts: int, batches: int, calls: list[str]) -> dict[str, Question]:
-    """Return what is asked, by its name. Values change, so that no answer is a repeated one."""
+    """Return what is asked, by its name. Values change, so that no answer is a repeated one.
+
+    How many match is remembered while a batch does not change: where three values are all there are, the first to ask
+    waits longer.
+    """
     chance = random.Random(7)
 
     def page(**asked: object) -> Awaitable[object]:
@@ -112,6 +116,9 @@ def questions(clickhouse: ClickHouse, contacts: int, batches: int, calls: list[s
         "filter callStatus, deep": lambda: page(filters=equal("callStatus", "pending"), page=pages // 3),
         "filter variable, a third match": lambda: page(
             filters=equal("segment", chance.choice(["gold", "silver", "bronze"])), page=chance.randrange(1, 99)
+        ),
+        "filter variable, a third match, first asked": lambda: page(
+            filters=(*equal("segment", "gold"), *equal(f"absent{chance.randrange(10**9)}", None))
         ),
         "filter variable, few match": lambda: page(filters=equal("lastName", f"Last{chance.randrange(100000)}")),
         "filter number": lambda: page(filters=equal("amount", chance.randrange(1000) + 0.5)),

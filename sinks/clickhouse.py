@@ -107,7 +107,7 @@ class ClickHouse:
         return await self._ask(self._readers, lambda query: stored.read_submission(query, submission_id))
 
     async def contacts(self, query: ContactQuery) -> ContactPage:
-        return await self._ask(self._readers, lambda ask: read_contacts(ask, query, self._counts.contacts))
+        return await self._ask(self._readers, lambda ask: read_contacts(ask, query, self._counts))
 
     async def batch_counts(self, batch_ids: Sequence[str]) -> dict[str, BatchCounts]:
         return await self._ask(self._readers, lambda ask: self._counts.batches(ask, batch_ids))

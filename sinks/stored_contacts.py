@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -12,24 +13,15 @@ from schemas.statuses import CallStatus
 from schemas.stores import Contact, ContactPage, ContactQuery, PhoneLogEntry
 from sinks.contact_conditions import FIRST_ACCEPTED, Statement, order, reads_variables, where
 from sinks.query import Query
+from sinks.stored_counts import Counts
 
-MOST_IN_ONE_PASS: Final = 20_000
-"""Up to this depth the numbers of a page are picked while the matching ones are counted."""
-
-FEW: Final = 1_000
-"""Contacts that are looked up by their numbers rather than by reading the whole batch."""
-
-_MATCHING: Final = "SELECT count() FROM contacts FINAL WHERE {where}"
-_FIRST: Final = """
-SELECT count(), arraySlice(groupArraySorted({depth})(phone_number), {{offset:UInt64}} + 1)
-FROM contacts FINAL WHERE {where}
+FEW: Final = 2_000
+"""Matching rows that are picked along the order key, and then looked up by their numbers: 17 bytes each in a parameter,
+of which ClickHouse takes 128 KiB over HTTP.
 """
+
 _SORTED: Final = """
 SELECT phone_number FROM contacts FINAL WHERE {where}
-ORDER BY {order} LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
-"""
-_SORTED_AND_COUNTED: Final = """
-SELECT phone_number, count() OVER () FROM contacts FINAL WHERE {where}
 ORDER BY {order} LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
 """
 _ALONG_THE_KEY: Final = """
@@ -41,6 +33,10 @@ _NEAR: Final = "SETTINGS max_block_size = 1024"
 """A page near an end is found without reading whole blocks of every part."""
 
 _NEAR_ROWS: Final = 5_000
+_SORTED_AND_COUNTED: Final = """
+SELECT phone_number, count() OVER () FROM contacts FINAL WHERE {where}
+ORDER BY {order} LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
+"""
 _BY_FIRST_ACCEPTED: Final = """
 SELECT phone_number FROM (
     SELECT phone_number, accepted_at FROM phone_log WHERE batch_id = {{id:String}}
@@ -49,9 +45,14 @@ SELECT phone_number FROM (
 {where}
 ORDER BY accepted_at {direction}, phone_number LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
 """
-_CANDIDATES: Final = "SELECT DISTINCT phone_number FROM contacts WHERE {where} LIMIT {{limit:UInt64}}"
+_CANDIDATES: Final = """
+SELECT phone_number, write_version FROM contacts WHERE {where} ORDER BY phone_number LIMIT {{limit:UInt64}}
+"""
 _AMONG: Final = "WHERE phone_number IN (SELECT phone_number FROM contacts FINAL WHERE {where})"
 _THESE: Final = "batch_id = {id:String} AND phone_number IN (SELECT arrayJoin(splitByChar(',', {numbers:String})))"
+_NEWEST: Final = f"""
+SELECT phone_number, max(write_version) FROM contacts WHERE {_THESE} GROUP BY phone_number
+"""  # noqa: S608  # constants only
 _CONTACTS: Final = f"""
 SELECT phone_number, entry, timezone, timezone_source, variables FROM contacts FINAL WHERE {_THESE}
 """  # noqa: S608  # constants only
@@ -65,46 +66,63 @@ SELECT phone_number, entry, status, call_duration, recording_url, transcript FRO
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def read_contacts(query: Query, asked: ContactQuery, contacts_of: Callable[[Query, str], int]) -> ContactPage:
-    """Return one page of a batch's contacts. `contacts_of` gives the number of all contacts of a batch."""
+def read_contacts(query: Query, asked: ContactQuery, counts: Counts) -> ContactPage:
+    """Return one page of a batch's contacts."""
     if asked.filters or asked.search or asked.after is not None:
-        total, numbers = _matching_page(query, asked)
+        total, numbers = _matching_page(query, asked, counts)
     else:
-        total = contacts_of(query, asked.batch_id)
+        total = counts.contacts(query, asked.batch_id)
         numbers = _page_of_all(query, asked, total)
     return ContactPage(total, _contacts(query, asked.batch_id, numbers))
 
 
-def _matching_page(query: Query, asked: ContactQuery) -> tuple[int, Sequence[str]]:
+class _First(NamedTuple):
+    """The lowest numbers of contacts that match. `are_all`: there are no others."""
+
+    numbers: Sequence[str]
+    are_all: bool
+
+
+_NOT_ALL: Final = _First((), are_all=False)
+
+
+def _matching_page(query: Query, asked: ContactQuery, counts: Counts) -> tuple[int, Sequence[str]]:
     statement = Statement()
     condition = where(asked, statement)
-    if reads_variables(asked):
-        condition = _narrowed(query, condition, statement)
-    offset = _offset(asked)
+    offset, end = _offset(asked), _offset(asked) + asked.limit
+    first = _NOT_ALL
+    if end <= FEW or reads_variables(asked):
+        first = _first_matching(query, asked.batch_id, condition, statement)
+    lowest_first = asked.sort_by == "phoneNumber" and not asked.descending
+    if first.are_all and lowest_first:
+        return len(first.numbers), first.numbers[offset:end]
+    if first.are_all:
+        condition, statement = _THESE, Statement({"id": asked.batch_id, "numbers": ",".join(first.numbers)})
+    count = partial(counts.matching, query, asked.batch_id, condition, statement.parameters)
+    if lowest_first and end <= len(first.numbers):
+        return count(), first.numbers[offset:end]
     if asked.sort_by == FIRST_ACCEPTED:
-        return _count(query, condition, statement), _by_first_accepted(query, asked, condition, statement)
-    if asked.sort_by == "phoneNumber" and not asked.descending and offset + asked.limit <= MOST_IN_ONE_PASS:
-        text = _FIRST.format(depth=offset + asked.limit, where=condition)
-        ((total, numbers),) = query(text, offset=offset, **statement.parameters)
-        return total, numbers
-    text = _SORTED_AND_COUNTED.format(where=condition, order=order(asked, statement))
-    rows = query(text, limit=asked.limit, offset=offset, **statement.parameters)
+        return count(), _by_first_accepted(query, asked, condition, statement)
+    rows = _sorted(query, _SORTED_AND_COUNTED, asked, condition, statement)
     if rows:
         return rows[0][1], [row[0] for row in rows]
-    return (_count(query, condition, statement) if offset else 0), []
+    return (count() if offset else 0), []
 
 
-def _narrowed(query: Query, condition: str, statement: Statement) -> str:
-    """Return the condition for few contacts if few have ever matched, which is found without merging versions of rows.
+def _first_matching(query: Query, batch_id: str, condition: str, statement: Statement) -> _First:
+    """Return the lowest numbers that match, found without merging the versions of each row, which is what costs.
 
-    A contact that matches now has a row that does. The search for such rows ends early where there are many.
+    A contact that matches has a row that does, and that row is its newest. Where many match, the search ends early.
     """
-    text = _CANDIDATES.format(where=condition)
-    rows = query(text, limit=FEW + 1, **statement.parameters)
-    if len(rows) > FEW:
-        return condition
-    statement.parameters["numbers"] = ",".join(row[0] for row in rows)
-    return f"{_THESE} AND {condition}"
+    rows = query(_CANDIDATES.format(where=condition), limit=FEW + 1, **statement.parameters)
+    are_all = len(rows) <= FEW
+    last = None if are_all else rows[-1][0]  # which may have rows beyond
+    matching: dict[str, int] = {}
+    for number, version in rows:
+        if number != last:
+            matching[number] = max(version, matching.get(number, 0))
+    newest = dict(query(_NEWEST, id=batch_id, numbers=",".join(matching))) if matching else {}
+    return _First([number for number, version in matching.items() if newest.get(number) == version], are_all)
 
 
 def _page_of_all(query: Query, asked: ContactQuery, total: int) -> Sequence[str]:
@@ -117,9 +135,14 @@ def _page_of_all(query: Query, asked: ContactQuery, total: int) -> Sequence[str]
         return _by_first_accepted(query, asked, "", statement)
     if asked.sort_by == "phoneNumber":
         return _from_the_nearer_end(query, asked, condition, total)
-    text = _SORTED.format(where=condition, order=order(asked, statement))
-    rows = query(text, limit=asked.limit, offset=offset, **statement.parameters)
-    return [row[0] for row in rows]
+    return [row[0] for row in _sorted(query, _SORTED, asked, condition, statement)]
+
+
+def _sorted(
+    query: Query, text: str, asked: ContactQuery, condition: str, statement: Statement
+) -> Sequence[tuple[Any, ...]]:
+    text = text.format(where=condition, order=order(asked, statement))
+    return query(text, limit=asked.limit, offset=_offset(asked), **statement.parameters)
 
 
 def _from_the_nearer_end(query: Query, asked: ContactQuery, condition: str, total: int) -> Sequence[str]:
@@ -142,11 +165,6 @@ def _by_first_accepted(query: Query, asked: ContactQuery, condition: str, statem
     text = _BY_FIRST_ACCEPTED.format(where=these, direction="DESC" if asked.descending else "ASC")
     rows = query(text, limit=asked.limit, offset=_offset(asked), **statement.parameters)
     return [row[0] for row in rows]
-
-
-def _count(query: Query, condition: str, statement: Statement) -> int:
-    ((count,),) = query(_MATCHING.format(where=condition), **statement.parameters)
-    return int(count)
 
 
 def _offset(asked: ContactQuery) -> int:

@@ -8,7 +8,8 @@ is still exact.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from schemas.statuses import FINAL_RANK, RANKS, CallStatus
@@ -16,7 +17,7 @@ from schemas.stores import BatchCounts
 from sinks.query import Query
 
 MOST_KEPT: Final = 10_000
-"""Batches whose counts are remembered."""
+"""Counts of each kind that are remembered."""
 
 BATCHES_AT_A_TIME: Final = 200
 """ClickHouse takes a parameter of at most 128 KiB over HTTP."""
@@ -38,6 +39,8 @@ FROM call_status FINAL WHERE {_THESE} GROUP BY batch_id
 """  # noqa: S608  # constants only
 
 
+_MATCHING: Final = "SELECT count() FROM contacts FINAL WHERE {where}"
+
 Parts = frozenset[str]
 
 
@@ -54,40 +57,47 @@ class _Statuses(NamedTuple):
     stored_at: int
 
 
+class _Kept:
+    """What was counted, by what was asked, each with the parts that the batch's rows lay in."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, tuple[Parts, Any]] = OrderedDict()
+
+    def recall(self, asked: Hashable, parts: Parts) -> Any | None:
+        """Return what was counted in these very parts, or None."""
+        kept = self._kept.get(asked)
+        return kept[1] if kept and kept[0] == parts else None
+
+    def keep(self, asked: Hashable, parts: Parts, counted: Any) -> None:
+        """Several threads do so at once: each step is whole in itself, and the last to keep something wins."""
+        if parts:
+            self._kept[asked] = parts, counted
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+
+
 class _Counted:
     """What one statement counts in one table, by batch."""
 
     def __init__(self, table: str, statement: str, row: Callable[..., Any]) -> None:
-        self._parts = _PARTS.format(table=table)
+        self._table = table
         self._statement, self._row = statement, row
-        self._kept: OrderedDict[str, tuple[Parts, Any]] = OrderedDict()
+        self._kept = _Kept()
 
     def of(self, query: Query, batch_ids: Sequence[str]) -> dict[str, Any]:
         """Return the counts of those batches that have rows."""
-        parts = query(self._parts)
-        where = {batch_id: _parts_with(parts, batch_id) for batch_id in batch_ids}
-        known = {batch_id: kept[1] for batch_id in batch_ids if (kept := self._recall(batch_id, where[batch_id]))}
-        changed = [batch_id for batch_id in batch_ids if batch_id not in known]
-        counted = self._count(query, changed)
+        where = _parts(query, self._table, batch_ids)
+        kept = {batch_id: self._kept.recall(batch_id, where[batch_id]) for batch_id in batch_ids}
+        known = {batch_id: row for batch_id, row in kept.items() if row is not None}
+        counted = self._count(query, [batch_id for batch_id in batch_ids if batch_id not in known])
         for batch_id, row in counted.items():
-            self._keep(batch_id, (where[batch_id], row))
+            self._kept.keep(batch_id, where[batch_id], row)
         return known | counted
 
     def _count(self, query: Query, batch_ids: Sequence[str]) -> dict[str, Any]:
         if not batch_ids:
             return {}
         return {row[0]: self._row(*row[1:]) for row in query(self._statement, ids=_listed(batch_ids))}
-
-    def _recall(self, batch_id: str, parts: Parts) -> tuple[Parts, Any] | None:
-        kept = self._kept.get(batch_id)
-        return kept if kept and kept[0] == parts else None
-
-    def _keep(self, batch_id: str, counted: tuple[Parts, Any]) -> None:
-        """Several threads do so at once: each step is whole in itself, and the last to keep a batch wins."""
-        if counted[0]:
-            self._kept[batch_id] = counted
-        while len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
 
 
 class Counts:
@@ -96,11 +106,22 @@ class Counts:
     def __init__(self) -> None:
         self._contacts = _Counted("contacts", _CONTACTS, _Contacts)
         self._statuses = _Counted("call_status", _STATUSES, _Statuses)
+        self._matching = _Kept()
 
     def contacts(self, query: Query, batch_id: str) -> int:
         """Return how many contacts a batch has."""
         found = self._contacts.of(query, [batch_id]).get(batch_id)
         return found.contacts if found else 0
+
+    def matching(self, query: Query, batch_id: str, condition: str, parameters: Mapping[str, str | int]) -> int:
+        """Return how many contacts of a batch match a condition on `contacts`."""
+        parts = _parts(query, "contacts", [batch_id])[batch_id]
+        asked = sha256(repr((condition, sorted(parameters.items()))).encode()).digest()
+        counted: int | None = self._matching.recall(asked, parts)
+        if counted is None:
+            ((counted,),) = query(_MATCHING.format(where=condition), **parameters)
+            self._matching.keep(asked, parts, counted)
+        return counted
 
     def batches(self, query: Query, batch_ids: Sequence[str]) -> dict[str, BatchCounts]:
         """Return the counts of each batch that has entries. Statuses are read first: never more than entries."""
@@ -122,9 +143,12 @@ def _counts(contacts: _Contacts, statuses: _Statuses) -> BatchCounts:
     )
 
 
-def _parts_with(parts: Sequence[tuple[Any, ...]], batch_id: str) -> Parts:
-    """Return the parts that may hold rows of a batch, given the first and last batch of each."""
-    return frozenset(name for name, first, last in parts if first <= batch_id <= last)
+def _parts(query: Query, table: str, batch_ids: Sequence[str]) -> dict[str, Parts]:
+    """Return by batch which parts may hold rows of it: the table says the first and last batch of each."""
+    parts = query(_PARTS.format(table=table))
+    return {
+        batch_id: frozenset(name for name, first, last in parts if first <= batch_id <= last) for batch_id in batch_ids
+    }
 
 
 def _listed(batch_ids: Iterable[str]) -> str:

@@ -156,10 +156,10 @@ async def test_pages_without_a_filter_are_right_from_either_end(clickhouse: Clic
 
 
 @pytest.mark.parametrize("sort_by", ["phoneNumber", "n"])
-async def test_pages_deeper_than_what_is_picked_in_one_pass_are_right(
+async def test_pages_deeper_than_what_is_picked_at_once_are_right(
     clickhouse: ClickHouse, sort_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_contacts, "MOST_IN_ONE_PASS", 15)
+    monkeypatch.setattr(stored_contacts, "FEW", 15)
     numbers = [f"+1{n}" for n in range(1000, 1060)]
     await store(clickhouse, {number: {"n": place % 7, "kept": place % 2} for place, number in enumerate(numbers)}, AT)
 
@@ -169,6 +169,22 @@ async def test_pages_deeper_than_what_is_picked_in_one_pass_are_right(
     expected = sorted(numbers[1::2], key=lambda number: (numbers.index(number) % 7 if sort_by == "n" else 0, number))
     assert [contact.phone_number for page in pages for contact in page.contacts] == expected
     assert {page.total for page in pages} == {30}
+
+
+@pytest.mark.parametrize("few", [1, 100])
+async def test_a_total_that_was_counted_before_is_counted_again_once_rows_have_come(
+    clickhouse: ClickHouse, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_contacts, "FEW", few)
+    numbers = [f"+1{n}" for n in range(1000, 1010)]
+    gold, silver = (ContactQuery("batch", filters=(("segment", name),)) for name in ("gold", "silver"))
+    await store(clickhouse, {number: {"segment": "gold"} for number in numbers}, AT)
+    before = [(await clickhouse.contacts(query)).total for query in (gold, silver, gold)]
+
+    await store(clickhouse, {number: {"segment": "silver"} for number in numbers[:3]}, AT + 1)
+
+    assert before == [10, 0, 10]
+    assert [(await clickhouse.contacts(query)).total for query in (gold, silver)] == [7, 3]
 
 
 async def test_paging_by_after_sees_every_pending_contact_once_while_calls_leave_pending(
