@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -87,15 +89,23 @@ class FollowedTopic(ABC):
 
     async def refresh(self) -> None:
         """Return once everything has been applied that was on the topic when this was called; raise TryAgainError."""
+        async with self._in_time():
+            if self._consumer is None or self._follower is None or self._follower.done():
+                raise TryAgainError(self._following.not_followed)
+            await self._reached(await self._end(self._consumer))
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._following.refresh_within_seconds):
-                await self._read_to_end()
+                yield
         except (TimeoutError, KafkaError) as error:
             raise TryAgainError(self._following.not_refreshed) from error
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:
         if self._following.whole and self._partition.topic not in await consumer.topics():
             raise MustStopError(self._following.missing)
+        end = await self._end(consumer)  # before the first fetch: whatever is asked after one waits with it
         consumer.assign([self._partition])
         if self._following.whole:
             await consumer.seek_to_beginning(self._partition)
@@ -103,7 +113,8 @@ class FollowedTopic(ABC):
             await consumer.seek_to_end(self._partition)
         self._follower = asyncio.create_task(self._follow(consumer), name=self._following.topic)
         if self._following.whole:
-            await self.refresh()
+            async with self._in_time():
+                await self._reached(end)
 
     async def _stop(self) -> None:
         follower, self._follower = self._follower, None
@@ -114,10 +125,11 @@ class FollowedTopic(ABC):
             # aiokafka cancels its own fetches while it stops, and lets that show as if this task were cancelled.
             await asyncio.gather(self._consumer.stop(), return_exceptions=True)
 
-    async def _read_to_end(self) -> None:
-        if self._consumer is None or self._follower is None or self._follower.done():
-            raise TryAgainError(self._following.not_followed)
-        end = (await self._consumer.end_offsets([self._partition]))[self._partition]
+    async def _end(self, consumer: AIOKafkaConsumer) -> int:
+        end: int = (await consumer.end_offsets([self._partition]))[self._partition]
+        return end
+
+    async def _reached(self, end: int) -> None:
         async with self.changed:
             await self.changed.wait_for(lambda: self._read_to >= end)
 
