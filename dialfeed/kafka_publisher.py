@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -81,6 +82,11 @@ class KafkaPublisher:
                 await asyncio.gather(*sent)
         except TimeoutError:
             raise TryAgainError(f"Kafka did not acknowledge within {PUBLISH_WITHIN_SECONDS:.0f} s") from None
+        except UnknownTopicOrPartitionError as error:
+            # aiokafka says so too of a topic that it has not used yet while no broker answers.
+            if not await self._lacks_any({self._connection.topic(message.topic) for message in messages}):
+                raise TryAgainError("Kafka does not answer") from error
+            await self._translate(error)
         except KafkaError as error:
             await self._translate(error)
         self._acknowledged_at = time.monotonic()
@@ -131,6 +137,15 @@ class KafkaPublisher:
                 raise
             raise TryAgainError("Kafka does not answer") from error
         return producer
+
+    async def _lacks_any(self, topics: AbstractSet[str]) -> bool:
+        """Return whether a broker answers, and has not all of these topics."""
+        try:
+            async with asyncio.timeout(READY_WITHIN_SECONDS):
+                there = await (await self._started()).client.fetch_all_metadata()
+                return not topics <= there.topics()
+        except (TimeoutError, KafkaError, TryAgainError):
+            return False
 
     async def _translate(self, error: KafkaError) -> None:
         remedy = next((text for kind, text in _STOP.items() if isinstance(error, kind)), None)

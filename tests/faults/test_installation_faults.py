@@ -16,10 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from dialfeed import local_kafka
 from dialfeed.kafka_ports import free_port
 from dialfeed.sample_records import SCHEMA as SAMPLE_SCHEMA
-from tests.support.bus import API_KEY, bus_of_its_own, eventually
+from tests.support.bus import eventually
 from tests.support.installation import Installation, installation
 from tests.support.samples import body
 
@@ -182,38 +181,3 @@ async def _complete(api: httpx.AsyncClient, submission_id: str) -> dict[str, Any
     assert answer.status_code != 404, "an accepted submission is unknown"
     data: dict[str, Any] = answer.json()["data"]
     return data if answer.is_success and data["complete"] else None
-
-
-async def test_without_a_broker_a_request_is_refused_within_seconds(tmp_path: Path) -> None:
-    async with (
-        local_kafka.running(tmp_path / "kafka", report=lambda _: None) as kafka,
-        bus_of_its_own(kafka.bootstrap) as bus,
-    ):
-        running = Installation(bus, tmp_path, f"http://127.0.0.1:{free_port()}")
-        running.start_api()
-        running.start_worker()
-        await running.ready()
-        assert (await running.post(*message(0)[:2])).status_code == 200
-        os.kill(kafka.pid, signal.SIGSTOP)
-        try:
-            await eventually(lambda: _is_red(running))
-            started = time.monotonic()
-            answer = await running.post(*message(0)[:2])
-            took = time.monotonic() - started
-        finally:
-            os.kill(kafka.pid, signal.SIGCONT)
-        assert (answer.status_code, answer.headers["retry-after"].isdigit()) == (503, True)
-        assert answer.json()["data"]["errors"][0]["code"] == "bus_unavailable"
-        assert took < 8
-        answer = await eventually(lambda: _accepted(running))
-        assert API_KEY not in running.log()
-        await running.close()
-
-
-async def _is_red(running: Installation) -> bool:
-    return not (await running.http.get("/readyz")).is_success
-
-
-async def _accepted(running: Installation) -> httpx.Response | None:
-    answer = await running.post(*message(0)[:2])
-    return answer if answer.status_code == 200 else None
