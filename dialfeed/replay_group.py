@@ -19,7 +19,7 @@ from dialfeed.replay_runner import Replay
 from dialfeed.replays_topic import ReplaysTopic
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Publisher, WorldError
-from schemas.registry import Registry
+from schemas.registry import RegistryReader
 from schemas.replay_board import ReplayState
 from schemas.replay_jobs import BY_API
 from schemas.topics import TopicName
@@ -39,7 +39,7 @@ class ReplayGroup:
     """A member of the group. `run` it as a task until it is cancelled."""
 
     def __init__(
-        self, connection: KafkaConnection, publisher: Publisher, topic: ReplaysTopic, registry: Registry
+        self, connection: KafkaConnection, publisher: Publisher, topic: ReplaysTopic, registry: RegistryReader
     ) -> None:
         self._connection = connection
         self._publisher = publisher
@@ -92,13 +92,14 @@ class ReplayGroup:
         """Run one replay; after an error of the world it is looked at again, from its last checkpoint."""
         replay_id = state.job.replay_id
         try:
+            await self._registry.refresh()
             async with letter_reader(self._connection) as reader:
                 await Replay(
                     state,
                     reader=reader,
                     publisher=self._publisher,
                     topic=self._topic,
-                    registry=self._registry,
+                    registry=self._registry.state,
                     status_topic=self._connection.topic(TopicName.STATUS),
                 ).run()
         except WorldError as error:

@@ -19,6 +19,7 @@ import structlog
 from dialfeed.exits import CommandError, ExitCode
 from dialfeed.replay_reading import LetterReader, Read
 from dialfeed.replays_topic import ReplaysTopic
+from schemas.dead_letter_query import with_batches
 from schemas.dead_letters import DeadLetter
 from schemas.messages import Message, Publisher, TryAgainError
 from schemas.records import Chunk
@@ -118,7 +119,10 @@ class Replay:
         self._source, self._other = topics_of(self._job)
         self._newest = Newest()
         self._selection = Selection(
-            filter_of(self._job), self._newest, Changes.of(self._job, replacements), lambda one: owner_of(registry, one)
+            with_batches(filter_of(self._job), registry.batches_of_agent),
+            self._newest,
+            Changes.of(self._job, replacements),
+            lambda one: owner_of(registry, one),
         )
         self._slicer = Slicer(self._job, counts_from=state.accepted_at)
         self._statuses: list[Message] = []

@@ -38,7 +38,7 @@ async def member(bus: Bus) -> AsyncIterator[ReplaysTopic]:
     async with AsyncExitStack() as stack:
         publisher = await stack.enter_async_context(KafkaPublisher(bus.connection))
         topic = await stack.enter_async_context(ReplaysTopic(bus.connection))
-        task = asyncio.create_task(ReplayGroup(bus.connection, publisher, topic, bus.registry.state).run())
+        task = asyncio.create_task(ReplayGroup(bus.connection, publisher, topic, bus.registry).run())
         try:
             yield topic
         finally:
