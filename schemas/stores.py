@@ -142,7 +142,8 @@ class Figures:
     """Counts for the metrics, over everything stored.
 
     `dead_letters` are (code, class, mended by a replay?, records), each record by its newest failure;
-    `oldest_unmended_at` is ms since the epoch; `replayed` are records by outcome.
+    `oldest_unmended_at` is ms since the epoch; `parked` are those whose newest failure was parked and that nothing has
+    mended since; `replayed` are records by what replays made of them, as `schemas.replay_board.OUTCOMES` names it.
     """
 
     dead_letters: Sequence[tuple[str, str, bool, int]] = ()
