@@ -38,7 +38,10 @@ CHECKPOINT_MESSAGES: Final = 20_000
 """Read between two checkpoints; a slice never holds letters from both sides of one."""
 
 MOST_UNANSWERED: Final = 100
-"""Slices on their way at most, so that what is sent now does not have to wait behind a million old records."""
+"""Slices on their way at most, so that what is sent now does not have to wait behind a million old records.
+
+Replays that one process runs side by side share them.
+"""
 
 MOST_SENDING: Final = 4
 """Slices at most that Kafka has not acknowledged."""
@@ -106,6 +109,7 @@ class Replay:
         replacements: Replacements | None = None,
         patience: Patience | None = None,
         status_topic: str = TopicName.STATUS,
+        most_unanswered: Callable[[], int] = lambda: MOST_UNANSWERED,
         watch: Watch = lambda _: None,
     ) -> None:
         self._state = state
@@ -115,6 +119,7 @@ class Replay:
         self._topic = topic
         self._patience = patience or Patience()
         self._status_topic = status_topic
+        self._most_unanswered = most_unanswered
         self._watch = watch
         self._source, self._other = topics_of(self._job)
         self._newest = Newest()
@@ -215,7 +220,7 @@ class Replay:
         self._sending.append(asyncio.create_task(publishing, name="replayed slice"))
         self._sent += len(chunk.records)
         await self._pace(len(chunk.records))
-        await self._answered(self._slicer.part, allowed=MOST_UNANSWERED)
+        await self._answered(self._slicer.part, allowed=self._most_unanswered())
         self._show()
 
     async def _published(self, under_way: int) -> None:

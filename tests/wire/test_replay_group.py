@@ -75,6 +75,34 @@ async def test_a_job_is_run_for_its_workspace_only(bus: Bus) -> None:
     assert (facts["state"], facts["selected"], facts["replayed"]) == ("done", 2, 2)
 
 
+async def test_replays_of_one_workspace_wait_for_each_other_and_hold_up_no_other_workspace(bus: Bus) -> None:
+    await write(bus.publisher, Batch(batch_id="b2", workspace_id="other", name="b2", phone_ids=[], created_at=1))
+    await put(bus, "b", "b2")
+    slow = [f"slow-{n}" for n in range(replay_group.AT_A_TIME + 1)]
+    async with member(bus) as topic:
+        for replay_id in slow:
+            await bus.publisher.publish([job_message(job(replay_id=replay_id, workspace_id="w", runner="api"))])
+        await bus.publisher.publish([job_message(job(replay_id="theirs", workspace_id="other", runner="api"))])
+        await answered(bus, "theirs")
+        await eventually(lambda: topic.board.replays["theirs"].ended)
+        await eventually(lambda: all(topic.board.replays[name].progress is not None for name in slow[:-1]))
+        last_one = topic.board.replays[slow[-1]].progress
+        await answered(bus, slow[0])
+        await answered(bus, slow[-1])
+        await eventually(lambda: topic.board.replays[slow[-1]].ended)
+    assert last_one is None
+
+
+async def answered(bus: Bus, replay_id: str) -> None:
+    """Answer the slice of one replay as workers and sink do, once it is there; of the others none."""
+
+    def its_own(found: list[Any]) -> list[Chunk]:
+        return [chunk for chunk in (decode(one.value, Chunk) for one in found) if chunk.submission_id == replay_id]
+
+    chunks = its_own(await bus.read(TopicName.CHUNKS, lambda found: bool(its_own(found))))
+    await bus.publisher.publish([receipt(chunk, outcome_of) for chunk in chunks])
+
+
 async def test_another_process_goes_on_where_one_ends(bus: Bus) -> None:
     await put(bus, *["b"] * 3)
     await bus.publisher.publish([job_message(job(runner="api", rate=1))])
