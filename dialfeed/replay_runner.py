@@ -278,7 +278,12 @@ class Replay:
 
     async def _finish(self, progress: ReplayProgress) -> None:
         ended = msgspec.structs.replace(
-            progress, state=DONE, positions=progress.ends, updated_at=_now(), **self._state.outcomes()
+            progress,
+            state=DONE,
+            reason=self._state.reason,
+            positions=progress.ends,
+            updated_at=_now(),
+            **self._state.outcomes(),
         )
         await self._write(ended)
         for first in range(0, progress.parts, MOST_FORGOTTEN):

@@ -32,6 +32,12 @@ class ReplayState:
         """Whether nothing more is to be done."""
         return self.progress is not None and self.progress.state in (DONE, REFUSED)
 
+    @property
+    def reason(self) -> str:
+        """Why it was refused, or why the breaker let records not be tried; empty where neither is so."""
+        told = self.progress.reason if self.progress is not None else ""
+        return told or next((receipt.reason for receipt in self.receipts.values() if receipt.reason), "")
+
     def outcomes(self) -> dict[str, int]:
         """Return what became of the records so far, by name."""
         if self.ended and self.progress is not None:
@@ -115,7 +121,7 @@ def summary(state: ReplayState) -> dict[str, Any]:
     return {
         "replayId": state.job.replay_id,
         "state": progress.state if progress else RUNNING,
-        **({"reason": progress.reason} if progress and progress.reason else {}),
+        **({"reason": state.reason} if state.reason else {}),
         "selected": selected,
         "replayed": done["added"] + done["updated"],
         "added": done["added"],

@@ -135,7 +135,9 @@ def pipeline(kafka: KafkaConnection, judge: Callable[[bytes], str] = outcome_of)
 def receipt(chunk: Chunk, judge: Callable[[bytes], str]) -> Message:
     assert chunk.replay is not None
     outcomes = [judge(record) for record in chunk.records]
-    counts = {name: outcomes.count(name) for name in ("added", "updated", "superseded", "failed", "parked")}
+    counts: dict[str, Any] = {
+        name: outcomes.count(name) for name in ("added", "updated", "superseded", "failed", "parked")
+    }
     replay_id, part = chunk.replay.replay_id, chunk.replay.part
     done = ReplayReceipt(
         replay_id=replay_id, part=part, batch_id=chunk.batch_id, size=len(outcomes), done_at=1, **counts
