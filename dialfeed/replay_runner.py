@@ -286,16 +286,22 @@ class Replay:
             **self._state.outcomes(),
         )
         await self._write(ended)
+        await self._say_again_that_it_has_ended(ended)
         for first in range(0, progress.parts, MOST_FORGOTTEN):
             messages = forgotten(self._job.replay_id, first, min(first + MOST_FORGOTTEN, progress.parts))
             await self._patience.published(self._publisher, messages)
         log.info("replay_done", replay_id=self._job.replay_id, parts=progress.parts)
 
+    async def _say_again_that_it_has_ended(self, written: ReplayProgress) -> None:
+        """Let the end that another process wrote stand last on the topic: what was written here may have come after."""
+        stands = self._state.progress
+        if stands is not None and stands != written:
+            await self._patience.published(self._publisher, [progress_message(stands)])
+
     async def _write(self, progress: ReplayProgress) -> None:
-        if self._state.ended:
-            return
-        await self._patience.published(self._publisher, [progress_message(progress)])
-        self._state.progress = progress
+        if not self._state.ended:
+            await self._patience.published(self._publisher, [progress_message(progress)])
+            self._state.advance(progress)
         self._show()
 
     def _show(self) -> None:

@@ -38,6 +38,11 @@ class ReplayState:
         told = self.progress.reason if self.progress is not None else ""
         return told or next((receipt.reason for receipt in self.receipts.values() if receipt.reason), "")
 
+    def advance(self, progress: ReplayProgress) -> None:
+        """Take a progress that is not behind what is known: of two processes that run a replay, the slower's is."""
+        if self.progress is None or progress.place >= self.progress.place:
+            self.progress = progress
+
     def outcomes(self) -> dict[str, int]:
         """Return what became of the records so far, by name."""
         if self.ended and self.progress is not None:
@@ -65,8 +70,7 @@ class ReplayBoard:
             case ReplayJob():
                 self.replays.setdefault(record.replay_id, ReplayState(record, timestamp))
             case ReplayProgress() if (state := self.replays.get(record.replay_id)) is not None:
-                if state.progress is None or record.place >= state.progress.place:
-                    state.progress = record
+                state.advance(record)
                 if state.ended:
                     state.receipts.clear()
             case ReplayReceipt() if (state := self.replays.get(record.replay_id)) is not None and not state.ended:
