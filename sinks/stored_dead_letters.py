@@ -44,14 +44,14 @@ _KEYS: Final = {
     GroupBy.AGENT: "batch_id",
     GroupBy.PATH: "path",
 }
-_NEWEST: Final = """(
+NEWEST: Final = """(
     attempt = 1 AND (submission_id, record_index) NOT IN
         (SELECT submission_id, record_index FROM dead_letters WHERE attempt > 1 AND {these})
     OR attempt > 1 AND (submission_id, record_index, attempt) IN
         (SELECT submission_id, record_index, max(attempt) FROM dead_letters WHERE attempt > 1 AND {these}
          GROUP BY submission_id, record_index)
 )"""
-_NOT_MENDED: Final = """(submission_id, record_index) NOT IN
+NOT_MENDED: Final = """(submission_id, record_index) NOT IN
     (SELECT submission_id, record_index FROM replayed WHERE outcome != 'failed' AND {these})"""
 """What a replay has stored, or found superseded, stays mended, though a later replay of its old bytes fails."""
 
@@ -134,7 +134,7 @@ def _where(asked: DeadLetterQuery, statement: Statement) -> str:
         conditions.append(f"(submission_id, record_index) > {place}")
     if wanted.attempt is None:
         these = f"submission_id = {statement.text(wanted.submission)}" if wanted.submission is not None else "true"
-        conditions += [_NEWEST.format(these=these), _NOT_MENDED.format(these=these)]
+        conditions += [NEWEST.format(these=these), NOT_MENDED.format(these=these)]
     return " AND ".join(conditions) or "true"
 
 
