@@ -15,7 +15,7 @@ from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_topic import write
 from dialfeed.replay_group import ReplayGroup
 from dialfeed.replay_reading import letter_reader
-from dialfeed.replay_runner import Replay
+from dialfeed.replay_runner import Replay, Sight
 from dialfeed.replays_topic import ReplaysTopic
 from schemas.codecs import decode
 from schemas.dead_letters import to_message
@@ -151,12 +151,12 @@ class Held:
 
 
 @asynccontextmanager
-async def runner(bus: Bus, publisher: Publisher) -> AsyncIterator[tuple[ReplaysTopic, asyncio.Task[None]]]:
+async def runner(bus: Bus, publisher: Publisher, **more: Any) -> AsyncIterator[tuple[ReplaysTopic, asyncio.Task[None]]]:
     """Run the replay `r` as a process of its own does."""
     async with ReplaysTopic(bus.connection) as topic, letter_reader(bus.connection) as reader:
         await eventually(lambda: "r" in topic.board.replays)
         state = topic.board.replays["r"]
-        replay = Replay(state, reader=reader, publisher=publisher, topic=topic, registry=bus.registry.state)
+        replay = Replay(state, reader=reader, publisher=publisher, topic=topic, registry=bus.registry.state, **more)
         task = asyncio.create_task(replay.run())
         try:
             yield topic, task
@@ -184,6 +184,17 @@ async def test_of_two_runners_of_one_replay_the_slower_ends_with_the_faster_and_
         board.apply(value, 1)
     facts = summary(board.replays["r"])
     assert (facts["state"], facts["selected"], facts["replayed"], facts["pending"]) == ("done", 3, 3, 0)
+
+
+async def test_no_more_slices_are_on_their_way_than_its_share(bus: Bus) -> None:
+    await put(bus, "b1", "b2", "b3")  # a slice each
+    await bus.publisher.publish([job_message(job(runner="api"))])
+    seen: list[Sight] = []
+    async with runner(bus, bus.publisher, most_unanswered=lambda: 0, watch=seen.append) as (_, task):
+        for slices in (1, 2, 3):
+            await answer(bus, slices)
+        await asyncio.wait_for(task, 30)
+    assert max(sight.pending for sight in seen) == 1
 
 
 async def test_a_runner_that_waits_for_receipts_ends_once_another_has_ended_the_replay(bus: Bus) -> None:
