@@ -40,7 +40,7 @@ RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REG
 @click.command(
     epilog=examples(
         "dialfeed replay --code batch_unknown --dry-run     what would happen, without doing it",
-        "dialfeed replay --batch B --agent-version 3        once the schema is mended",
+        "dialfeed replay --agent A --agent-version 3        once the schema is mended",
         "dialfeed replay --submission S --map name=firstName --set visits=0",
         "dialfeed replay --from corrected.csv               records that were exported and corrected",
         "dialfeed replay --parked --max-attempts 10 --json  what had failed too often",
@@ -85,16 +85,15 @@ def replay(
     its attempt counted. May be repeated, stopped and resumed without harm. Ends with 1 if some records failed.
     """
     corrected = read_corrected(file) if file is not None else None
-    file_hash = corrected.sha256 if corrected is not None else None
     _refuse_beside_resume(resume)
+    job = _job({**job_fields(given), "file_hash": corrected.sha256 if corrected is not None else None})
     if dry_run:
         from dialfeed.replay_dry_run import for_people, tried  # noqa: PLC0415  # loads much that a replay has no use for
 
-        facts = asyncio.run(tried(settings, _job({**job_fields(given), "file_hash": file_hash}), corrected))
+        facts = asyncio.run(tried(settings, job, corrected))
         answer(facts if as_json else for_people(facts, from_file=corrected is not None), as_json)
         return ExitCode.SOME_FAILED if facts["failed"] or facts["parked"] else ExitCode.DONE
-    asked = None if resume is not None else {**job_fields(given), "file_hash": file_hash}
-    run = _Run(find_kafka(settings), asked, resume, Patience(give_up_after), corrected)
+    run = _Run(find_kafka(settings), job, resume, Patience(give_up_after), corrected)
     stopped_by = run.to_its_end()
     if run.state is not None:
         answer(_facts(run.state, corrected), as_json)
@@ -117,7 +116,14 @@ def _refuse_beside_resume(resume: str | None) -> None:
 
 
 def _job(asked: Mapping[str, Any]) -> ReplayJob:
-    return ReplayJob(replay_id=str(uuid.uuid4()), workspace_id="", runner=BY_COMMAND, requested_at=now_ms(), **asked)
+    """Return a job of its own for what is asked; raise WrongUseError."""
+    job = ReplayJob(replay_id=str(uuid.uuid4()), workspace_id="", runner=BY_COMMAND, requested_at=now_ms(), **asked)
+    if job.is_unclear:
+        raise WrongUseError(
+            f"version {job.agent_version} of which agent's schema? The letters may be of several",
+            "Add --agent (`dialfeed dead-letters --group-by agent` says whose they are), --batch or --submission.",
+        )
+    return job
 
 
 class _Run:
@@ -126,14 +132,14 @@ class _Run:
     def __init__(
         self,
         kafka: KafkaConnection,
-        asked: Mapping[str, Any] | None,
+        job: ReplayJob,
         resume: str | None,
         patience: Patience,
         file: CorrectedFile | None,
     ) -> None:
         self.state: ReplayState | None = None
         self._kafka = kafka
-        self._asked = asked
+        self._asked = job
         self._resume = resume
         self._patience = patience
         self._file = file
@@ -192,15 +198,14 @@ class _Run:
 
     async def _job(self, publisher: KafkaPublisher, topic: ReplaysTopic) -> ReplayState:
         """Return the replay that is asked for, written down, or the one to resume; raise WrongUseError."""
-        if self._asked is None:
-            return self._resumed(topic)
-        job = _job(self._asked)
-        await self._patience.published(publisher, [job_message(job)])
+        if self._resume is not None:
+            return self._resumed(topic, self._resume)
+        await self._patience.published(publisher, [job_message(self._asked)])
         await topic.refresh()
-        return topic.board.replays[job.replay_id]
+        return topic.board.replays[self._asked.replay_id]
 
-    def _resumed(self, topic: ReplaysTopic) -> ReplayState:
-        state = topic.board.replays.get(self._resume or "")
+    def _resumed(self, topic: ReplaysTopic, replay_id: str) -> ReplayState:
+        state = topic.board.replays.get(replay_id)
         if state is None:
             raise WrongUseError("there is no replay with this id", "Copy it from what `dialfeed replay` said.")
         if state.job.file_hash != (self._file.sha256 if self._file is not None else None):

@@ -20,6 +20,7 @@ R = TypeVar("R")
 def filter_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the filters; the command gets them as `filter_of` takes them."""
     options = (
+        click.option("--agent", type=UTF8, metavar="A", help="Those of the batches that this agent speaks for."),
         click.option("--batch", type=UTF8, metavar="B", help="Those of this batch."),
         click.option("--submission", type=UTF8, metavar="S", help="Those of this submission."),
         click.option("--index", type=click.IntRange(0, 2**32 - 1), metavar="N", help="The record with this index."),
@@ -47,6 +48,7 @@ def filter_of(given: dict[str, Any]) -> DeadLetterFilter:
     """Take the filters out of a command's options; raise WrongUseError."""
     now_ms = time.time_ns() // 1_000_000
     return DeadLetterFilter(
+        agent=given.pop("agent"),
         batch=given.pop("batch"),
         submission=given.pop("submission"),
         code=given.pop("code"),

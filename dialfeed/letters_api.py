@@ -67,6 +67,7 @@ _ONE: Final = {"submission": "submissionId", "index": "recordIndex", "attempt": 
 def parameters_of(wanted: DeadLetterFilter, *, parked: bool) -> dict[str, str | int]:
     """Return a filter as the API's parameters; times are fixed, however long the asking takes."""
     given = {
+        "agent": wanted.agent,
         "batch": wanted.batch,
         "submission": wanted.submission,
         "code": wanted.code,

@@ -23,6 +23,7 @@ from schemas.dead_letter_query import (
     group_key,
     group_of,
     merged,
+    with_batches,
 )
 from schemas.dead_letters import VERSION, DeadLetter, from_message
 from schemas.messages import header, int_header, text_header
@@ -74,6 +75,8 @@ class TopicLetters:
         return [group_shown(group) for group in groups]
 
     async def _selected(self) -> AsyncIterator[KeptLetter]:
+        if self._wanted.agent is not None:
+            self._wanted = with_batches(self._wanted, (await self._registry()).batches_of_agent)
         bounds: Bounds = {topic: await self._reader.bounds(topic) for topic in BOTH}
         newest: dict[bytes, int] = {}
         for topic in BOTH:

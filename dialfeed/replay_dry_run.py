@@ -86,6 +86,7 @@ async def _asked_of_the_api(settings: Settings, job: ReplayJob) -> dict[str, Any
 def body_of(job: ReplayJob) -> bytes:
     """Return a job as the API takes it."""
     asked = {
+        "agent": job.agent,
         "batch": job.batch,
         "submission": job.submission,
         "code": job.code,

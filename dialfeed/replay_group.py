@@ -7,7 +7,8 @@ another gets the partition, and goes on at each replay's last checkpoint. Two th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -15,11 +16,11 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from dialfeed.replay_reading import letter_reader
-from dialfeed.replay_runner import Replay
+from dialfeed.replay_runner import MOST_UNANSWERED, Replay
 from dialfeed.replays_topic import ReplaysTopic
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Publisher, WorldError
-from schemas.registry import Registry
+from schemas.registry import RegistryReader
 from schemas.replay_board import ReplayState
 from schemas.replay_jobs import BY_API
 from schemas.topics import TopicName
@@ -27,8 +28,8 @@ from schemas.topics import TopicName
 log = structlog.get_logger(__name__)
 
 GROUP: Final = "replays"
-AT_A_TIME: Final = 4
-"""Replays that run side by side, so that a large one of one workspace does not hold up all others."""
+AT_A_TIME: Final = 2
+"""Replays of one workspace that run side by side; those of another one run beside them, however many there are."""
 
 PAUSE_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 1.0
@@ -39,7 +40,7 @@ class ReplayGroup:
     """A member of the group. `run` it as a task until it is cancelled."""
 
     def __init__(
-        self, connection: KafkaConnection, publisher: Publisher, topic: ReplaysTopic, registry: Registry
+        self, connection: KafkaConnection, publisher: Publisher, topic: ReplaysTopic, registry: RegistryReader
     ) -> None:
         self._connection = connection
         self._publisher = publisher
@@ -76,30 +77,31 @@ class ReplayGroup:
             await _stop(consumer)
 
     async def _look(self) -> None:
-        """Start what waits, as far as there is room; return when something may have changed."""
+        """Start what waits, as far as its workspace has room; return when something may have changed."""
         self._running = {name: task for name, task in self._running.items() if not task.done()}
-        for state in self._waiting()[: AT_A_TIME - len(self._running)]:
+        for state in to_start(self._topic.board.replays, self._running):
             name = state.job.replay_id
             self._running[name] = asyncio.create_task(self._replay(state), name=f"replay {name}")
         await asyncio.sleep(LOOK_SECONDS)
 
-    def _waiting(self) -> list[ReplayState]:
-        states = (state for state in self._topic.board.replays.values() if state.job.runner == BY_API)
-        found = [state for state in states if not state.ended and state.job.replay_id not in self._running]
-        return sorted(found, key=lambda state: (state.accepted_at, state.job.replay_id))
+    def _share(self) -> int:
+        """Return how many slices of one replay may be on their way while these run."""
+        return max(1, MOST_UNANSWERED // max(1, len(self._running)))
 
     async def _replay(self, state: ReplayState) -> None:
         """Run one replay; after an error of the world it is looked at again, from its last checkpoint."""
         replay_id = state.job.replay_id
         try:
+            await self._registry.refresh()
             async with letter_reader(self._connection) as reader:
                 await Replay(
                     state,
                     reader=reader,
                     publisher=self._publisher,
                     topic=self._topic,
-                    registry=self._registry,
+                    registry=self._registry.state,
                     status_topic=self._connection.topic(TopicName.STATUS),
+                    most_unanswered=self._share,
                 ).run()
         except WorldError as error:
             log.warning("replay_interrupted", replay_id=replay_id, reason=str(error))
@@ -125,6 +127,19 @@ class ReplayGroup:
         for task in running.values():
             task.cancel()
         await asyncio.gather(*running.values(), return_exceptions=True)
+
+
+def to_start(replays: Mapping[str, ReplayState], running: Collection[str]) -> list[ReplayState]:
+    """Return which replays are begun now, the oldest of each workspace first."""
+    begun = Counter(replays[name].job.workspace_id for name in running)
+    waiting = [state for state in replays.values() if state.job.runner == BY_API and not state.ended]
+    found = []
+    for state in sorted(waiting, key=lambda state: (state.accepted_at, state.job.replay_id)):
+        job = state.job
+        if job.replay_id not in running and begun[job.workspace_id] < AT_A_TIME:
+            begun[job.workspace_id] += 1
+            found.append(state)
+    return found
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped here

@@ -38,6 +38,7 @@ class Moment(click.ParamType):
 def filter_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the filters, under the names that `schemas.replay_jobs.ReplayJob` has."""
     options = (
+        click.option("--agent", type=UTF8, metavar="A", help="Only records of the batches that this agent speaks for."),
         click.option("--batch", type=UTF8, metavar="B", help="Only records of this batch."),
         click.option("--submission", type=UTF8, metavar="S", help="Only records of this submission."),
         click.option(
@@ -84,7 +85,8 @@ def job_options(command: Callable[..., R]) -> Callable[..., R]:
             "--agent-version",
             type=click.IntRange(1, MOST_INT),
             metavar="N",
-            help="Check against this version of the agent's schema. [the one current when the record was accepted]",
+            help="Check against this version of the agent's schema; needs --agent, --batch or --submission. "
+            "[the one current when the record was accepted]",
         ),
         click.option(
             "--map",

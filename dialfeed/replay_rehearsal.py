@@ -14,6 +14,7 @@ import msgspec
 
 from dialfeed.replay_reading import LetterReader
 from dialfeed.replay_runner import newest_of, owner_of, topics_of
+from schemas.dead_letter_query import with_batches
 from schemas.messages import TryAgainError
 from schemas.outcomes import FieldError
 from schemas.records import Chunk, Replayed
@@ -64,7 +65,10 @@ class Rehearsal:
         self._now = time.time_ns() // 1_000_000
         self._newest = Newest()
         self._selection = Selection(
-            filter_of(job), self._newest, Changes.of(job, replacements), lambda one: owner_of(registry, one)
+            with_batches(filter_of(job), registry.batches_of_agent),
+            self._newest,
+            Changes.of(job, replacements),
+            lambda one: owner_of(registry, one),
         )
         self._slicer = Slicer(job, counts_from=self._now)
         self._outcomes: Counter[str] = Counter()

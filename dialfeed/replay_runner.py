@@ -19,6 +19,7 @@ import structlog
 from dialfeed.exits import CommandError, ExitCode
 from dialfeed.replay_reading import LetterReader, Read
 from dialfeed.replays_topic import ReplaysTopic
+from schemas.dead_letter_query import with_batches
 from schemas.dead_letters import DeadLetter
 from schemas.messages import Message, Publisher, TryAgainError
 from schemas.records import Chunk
@@ -37,7 +38,10 @@ CHECKPOINT_MESSAGES: Final = 20_000
 """Read between two checkpoints; a slice never holds letters from both sides of one."""
 
 MOST_UNANSWERED: Final = 100
-"""Slices on their way at most, so that what is sent now does not have to wait behind a million old records."""
+"""Slices on their way at most, so that what is sent now does not have to wait behind a million old records.
+
+Replays that one process runs side by side share them.
+"""
 
 MOST_SENDING: Final = 4
 """Slices at most that Kafka has not acknowledged."""
@@ -105,6 +109,7 @@ class Replay:
         replacements: Replacements | None = None,
         patience: Patience | None = None,
         status_topic: str = TopicName.STATUS,
+        most_unanswered: Callable[[], int] = lambda: MOST_UNANSWERED,
         watch: Watch = lambda _: None,
     ) -> None:
         self._state = state
@@ -114,11 +119,15 @@ class Replay:
         self._topic = topic
         self._patience = patience or Patience()
         self._status_topic = status_topic
+        self._most_unanswered = most_unanswered
         self._watch = watch
         self._source, self._other = topics_of(self._job)
         self._newest = Newest()
         self._selection = Selection(
-            filter_of(self._job), self._newest, Changes.of(self._job, replacements), lambda one: owner_of(registry, one)
+            with_batches(filter_of(self._job), registry.batches_of_agent),
+            self._newest,
+            Changes.of(self._job, replacements),
+            lambda one: owner_of(registry, one),
         )
         self._slicer = Slicer(self._job, counts_from=state.accepted_at)
         self._statuses: list[Message] = []
@@ -211,7 +220,7 @@ class Replay:
         self._sending.append(asyncio.create_task(publishing, name="replayed slice"))
         self._sent += len(chunk.records)
         await self._pace(len(chunk.records))
-        await self._answered(self._slicer.part, allowed=MOST_UNANSWERED)
+        await self._answered(self._slicer.part, allowed=self._most_unanswered())
         self._show()
 
     async def _published(self, under_way: int) -> None:
@@ -269,19 +278,30 @@ class Replay:
 
     async def _finish(self, progress: ReplayProgress) -> None:
         ended = msgspec.structs.replace(
-            progress, state=DONE, positions=progress.ends, updated_at=_now(), **self._state.outcomes()
+            progress,
+            state=DONE,
+            reason=self._state.reason,
+            positions=progress.ends,
+            updated_at=_now(),
+            **self._state.outcomes(),
         )
         await self._write(ended)
+        await self._say_again_that_it_has_ended(ended)
         for first in range(0, progress.parts, MOST_FORGOTTEN):
             messages = forgotten(self._job.replay_id, first, min(first + MOST_FORGOTTEN, progress.parts))
             await self._patience.published(self._publisher, messages)
         log.info("replay_done", replay_id=self._job.replay_id, parts=progress.parts)
 
+    async def _say_again_that_it_has_ended(self, written: ReplayProgress) -> None:
+        """Let the end that another process wrote stand last on the topic: what was written here may have come after."""
+        stands = self._state.progress
+        if stands is not None and stands != written:
+            await self._patience.published(self._publisher, [progress_message(stands)])
+
     async def _write(self, progress: ReplayProgress) -> None:
-        if self._state.ended:
-            return
-        await self._patience.published(self._publisher, [progress_message(progress)])
-        self._state.progress = progress
+        if not self._state.ended:
+            await self._patience.published(self._publisher, [progress_message(progress)])
+            self._state.advance(progress)
         self._show()
 
     def _show(self) -> None:

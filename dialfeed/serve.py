@@ -94,7 +94,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         waits = await stack.enter_async_context(WorkerWaits(kafka))
         receipts = ReceiptConsumer(kafka)
         await stack.enter_async_context(_following(receipts))
-        await stack.enter_async_context(_following(ReplayGroup(kafka, publisher, replays, registry.state)))
+        await stack.enter_async_context(_following(ReplayGroup(kafka, publisher, replays, registry)))
         await ensure_admin_key(registry, publisher)
         sink = _sink(settings, kafka, clickhouse, publisher) if with_load else ()
         running = await stack.enter_async_context(_running(sink))

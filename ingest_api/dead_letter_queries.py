@@ -44,6 +44,7 @@ def group_by_of(query: Mapping[str, str]) -> GroupBy | None:
 def _filter(query: Mapping[str, str], workspace_id: str | None, now_ms: int) -> DeadLetterFilter:
     index, attempt = query.get("index", ""), query.get("attempt", "")
     return DeadLetterFilter(
+        agent=_text(query, "agent"),
         batch=_text(query, "batch"),
         submission=_text(query, "submission"),
         code=_one_of(query, "code", CODES),

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.messages import WorldError
+from schemas.replay_board import OUTCOMES
 from schemas.stores import Figures, Store
 
 log = structlog.get_logger(__name__)
@@ -96,18 +97,21 @@ def _families(figures: Figures, now_ms: int) -> Iterable[GaugeMetricFamily]:
     letters = GaugeMetricFamily(
         "dialfeed_dead_letters", "Failed records, by their newest failure", labels=["code", "class", "mended"]
     )
-    for code, failure_class, mended, count in figures.dead_letters:
-        letters.add_metric([code, failure_class, "yes" if mended else "no"], count)
-    yield letters
-    oldest = figures.oldest_unmended_at
-    age = max(0, now_ms - oldest) / 1000 if oldest is not None else 0
-    yield GaugeMetricFamily(
-        "dialfeed_dead_letter_oldest_age_seconds", "Since the first failure of the oldest not mended; 0: none", age
+    age = GaugeMetricFamily(
+        "dialfeed_dead_letter_oldest_age_seconds",
+        "Since the first failure of the oldest not mended",
+        labels=["code", "class"],
     )
-    yield GaugeMetricFamily("dialfeed_dead_letters_parked", "Failed records over the cap of attempts", figures.parked)
-    replayed = GaugeMetricFamily("dialfeed_replayed_records", "Replayed records that went through", labels=["outcome"])
-    for outcome, count in sorted(figures.replayed.items()):
-        replayed.add_metric([outcome], count)
+    for each in figures.dead_letters:
+        letters.add_metric([each.code, each.failure_class, "yes" if each.mended else "no"], each.records)
+        if not each.mended:
+            age.add_metric([each.code, each.failure_class], max(0, now_ms - each.oldest_at) / 1000)
+    yield letters
+    yield age
+    yield GaugeMetricFamily("dialfeed_dead_letters_parked", "Parked records that are not mended", figures.parked)
+    replayed = GaugeMetricFamily("dialfeed_replayed_records", "What replays made of records", labels=["outcome"])
+    for outcome in OUTCOMES:
+        replayed.add_metric([outcome], figures.replayed.get(outcome, 0))
     yield replayed
     yield GaugeMetricFamily("dialfeed_submissions", "Submissions with a receipt", figures.submissions)
     records = GaugeMetricFamily("dialfeed_records", "Records done, by receipts", labels=["outcome"])

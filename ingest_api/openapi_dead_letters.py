@@ -95,6 +95,7 @@ def _dead_letters() -> Schema:
         "operationId": "deadLetters",
         "summary": "Failed records, newest first, or counts of them; an admin key sees those of every workspace",
         "parameters": [
+            _parameter("agent", text, "id of an agent: those of the batches that it speaks for now"),
             _parameter("batch", text, "id of a batch", _LETTER["batchId"]),
             _parameter("submission", text, "id of a submission", _LETTER["submissionId"]),
             _parameter("index", index, "index of a record in its submission"),

@@ -117,6 +117,7 @@ def replay_schemas() -> dict[str, Schema]:
 def _new_replay() -> Schema:
     text = {**TEXT, "minLength": 1, "maxLength": MOST_CHARACTERS}
     fields: dict[str, Schema] = {
+        "agent": text,
         "batch": text,
         "submission": text,
         "code": {"enum": [str(code) for code in Code]},

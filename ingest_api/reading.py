@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from starlette.requests import Request
 
@@ -15,7 +16,7 @@ from ingest_api.envelope import Answer, RefusedError, refused, success
 from ingest_api.from_store import from_store
 from ingest_api.off_loop import off_loop
 from ingest_api.paging import contact_query, page_of, search_of
-from schemas.dead_letter_query import GroupBy
+from schemas.dead_letter_query import GroupBy, with_batches
 from schemas.outcomes import HttpCode
 
 
@@ -50,11 +51,12 @@ async def list_dead_letters(edge: Edge, request: Request) -> Answer:
     workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
     asked = dead_letter_query(request.query_params, workspace_id, edge.now_ms())
     by = group_by_of(request.query_params)
+    with suppress(RefusedError):  # without Kafka those batches are known that are known
+        if by is GroupBy.AGENT or asked.filter.agent is not None:
+            await edge.access.catch_up()
+    asked = replace(asked, filter=with_batches(asked.filter, edge.access.known.batches_of_agent))
     if by is None:
         page = await from_store(edge, edge.store.dead_letters(asked))
         return success("Dead letters", await off_loop(asked.records, lambda: letters_shown(page, asked)))
-    with suppress(RefusedError):  # without Kafka those batches are known that are known
-        if by is GroupBy.AGENT:
-            await edge.access.catch_up()
     groups = await from_store(edge, edge.store.dead_letter_groups(asked, by))
     return success("Dead letters by " + by, groups_shown(groups, by, edge.access.known))

@@ -20,6 +20,8 @@ MOST_ATTEMPTS: Final = 1_000
 MOST_RATE: Final = 1_000_000
 MOST_CHANGES: Final = 100
 
+OF_WHICH_AGENT: Final = "must not be of several agents' schemas: name agent, batch or submission too"
+
 Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 MOMENT: Final = {
     "pattern": "^[0-9]{1,9}[smhdw]$|^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}",
@@ -34,6 +36,7 @@ class NewReplay(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
 
+    agent: Text | None = Field(default=None, description="only records of the batches that this agent speaks for")
     batch: Text | None = Field(default=None, description="only records of this batch")
     submission: Text | None = Field(default=None, description="only records of this submission")
     code: Annotated[Code, Field(strict=False)] | None = Field(default=None, description="only with this code")
@@ -54,7 +57,8 @@ class NewReplay(BaseModel):
         default=False, description="records count from now: over what was stored since, and as new calls"
     )
     agentVersion: Annotated[int, Field(ge=1, le=MOST_INT)] | None = Field(  # noqa: N815
-        default=None, description="version of the agent's schema; left out: the one current when a record was accepted"
+        default=None,
+        description="version of the agent's schema, with agent, batch or submission; left out: that of a record's time",
     )
     dryRun: bool = Field(default=False, description="send nothing: say what would become of the records")  # noqa: N815
     map: Changes = Field(default_factory=dict, description="fields to rename, old name to new")
@@ -84,11 +88,12 @@ def _job_of(asked: NewReplay, identity: Identity, workspace_id: str, now_ms: int
     errors = [time for time in times.values() if isinstance(time, RequestError)]
     if errors:
         raise RefusedError(*errors)
-    return ReplayJob(
+    job = ReplayJob(
         replay_id=identity.submission_id,
         workspace_id=workspace_id,
         runner=BY_API,
         requested_at=now_ms,
+        agent=asked.agent,
         batch=asked.batch,
         submission=asked.submission,
         code=asked.code and str(asked.code),
@@ -107,6 +112,9 @@ def _job_of(asked: NewReplay, identity: Identity, workspace_id: str, now_ms: int
         values=[ReplayValue(name=name, value=msgspec.json.encode(value)) for name, value in asked.set.items()],
         body_hash=identity.body_hash,
     )
+    if job.is_unclear:
+        raise RefusedError(field_error(("agentVersion",), OF_WHICH_AGENT))
+    return job
 
 
 def _time(name: str, text: str | None, now_ms: int) -> int | RequestError | None:

@@ -7,8 +7,8 @@ that one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -33,7 +33,8 @@ class DeadLetterFilter:
     """What must hold of a dead letter; None: whatever. All of it must hold.
 
     `since` and `until` are ms since the epoch: failed at or after the one, before the other. `code` and `path` are
-    those of the first error.
+    those of the first error. `agent` is the one that speaks for the batch now, which the registry knows: `batches` are
+    its, as `with_batches` fills them in; before that it lets nothing through.
     """
 
     batch: str | None = None
@@ -47,12 +48,15 @@ class DeadLetterFilter:
     workspace_id: str | None = None
     path: str | None = None
     record_index: int | None = None
+    agent: str | None = None
+    batches: frozenset[str] = frozenset()
 
     def matches(self, letter: DeadLetter) -> bool:
         """Return whether all of it holds."""
         first = letter.errors[0]
         return (
             (self.batch is None or self.batch == letter.batch_id)
+            and (self.agent is None or letter.batch_id in self.batches)
             and (self.submission is None or self.submission == letter.submission_id)
             and (self.code is None or self.code == first.code)
             and (self.failure_class is None or self.failure_class == RECORD_CODES[first.code].failure_class)
@@ -66,6 +70,11 @@ class DeadLetterFilter:
 
     def _in_time(self, failed_at: int) -> bool:
         return (self.since is None or failed_at >= self.since) and (self.until is None or failed_at < self.until)
+
+
+def with_batches(wanted: DeadLetterFilter, of_agent: Callable[[str], frozenset[str]]) -> DeadLetterFilter:
+    """Return a filter that knows the batches of the agent it names; `of_agent` is asked for their ids."""
+    return wanted if wanted.agent is None else replace(wanted, batches=of_agent(wanted.agent))
 
 
 class GroupBy(StrEnum):

@@ -49,6 +49,7 @@ class Replay(Record, frozen=True, kw_only=True):
     counts_from: int | None = None
     agent_version: int | None = None
     max_attempts: int
+    held: str = ""
     records: list[Replayed]
 
 
@@ -118,6 +119,7 @@ class ReplayReceipt(Record, frozen=True, kw_only=True):
     superseded: int
     failed: int
     parked: int
+    reason: str = ""
     done_at: int
 
 

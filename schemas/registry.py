@@ -88,6 +88,11 @@ class Registry:
                 return agent
         return None
 
+    def batches_of_agent(self, agent_id: str) -> frozenset[str]:
+        """Return the ids of the batches that an agent speaks for."""
+        spoken_for = ((batch_id, self.agent_of_batch(batch)) for batch_id, batch in self.batches.items())
+        return frozenset(batch_id for batch_id, agent in spoken_for if agent is not None and agent.agent_id == agent_id)
+
 
 class RegistryReader(Protocol):
     """A registry that somebody keeps up with the topic."""

@@ -32,6 +32,17 @@ class ReplayState:
         """Whether nothing more is to be done."""
         return self.progress is not None and self.progress.state in (DONE, REFUSED)
 
+    @property
+    def reason(self) -> str:
+        """Why it was refused, or why the breaker let records not be tried; empty where neither is so."""
+        told = self.progress.reason if self.progress is not None else ""
+        return told or next((receipt.reason for receipt in self.receipts.values() if receipt.reason), "")
+
+    def advance(self, progress: ReplayProgress) -> None:
+        """Take a progress that is not behind what is known: of two processes that run a replay, the slower's is."""
+        if self.progress is None or progress.place >= self.progress.place:
+            self.progress = progress
+
     def outcomes(self) -> dict[str, int]:
         """Return what became of the records so far, by name."""
         if self.ended and self.progress is not None:
@@ -59,8 +70,7 @@ class ReplayBoard:
             case ReplayJob():
                 self.replays.setdefault(record.replay_id, ReplayState(record, timestamp))
             case ReplayProgress() if (state := self.replays.get(record.replay_id)) is not None:
-                if state.progress is None or record.place >= state.progress.place:
-                    state.progress = record
+                state.advance(record)
                 if state.ended:
                     state.receipts.clear()
             case ReplayReceipt() if (state := self.replays.get(record.replay_id)) is not None and not state.ended:
@@ -115,7 +125,7 @@ def summary(state: ReplayState) -> dict[str, Any]:
     return {
         "replayId": state.job.replay_id,
         "state": progress.state if progress else RUNNING,
-        **({"reason": progress.reason} if progress and progress.reason else {}),
+        **({"reason": state.reason} if state.reason else {}),
         "selected": selected,
         "replayed": done["added"] + done["updated"],
         "added": done["added"],

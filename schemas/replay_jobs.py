@@ -47,6 +47,7 @@ class ReplayJob(Record, frozen=True, kw_only=True):
     runner: str
     requested_at: int
     parked: bool = False
+    agent: str | None = None
     batch: str | None = None
     submission: str | None = None
     code: str | None = None
@@ -64,6 +65,14 @@ class ReplayJob(Record, frozen=True, kw_only=True):
     values: list[ReplayValue] = msgspec.field(default_factory=list)
     file_hash: str | None = None
     body_hash: str | None = None
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether a version is named, but not of which agent: a filter may take letters of several.
+
+        A batch has one agent, and so has a submission.
+        """
+        return self.agent_version is not None and not (self.agent or self.batch or self.submission)
 
 
 class ReplayProgress(Record, frozen=True, kw_only=True):
@@ -110,6 +119,7 @@ class ReplayProgress(Record, frozen=True, kw_only=True):
 def filter_of(job: ReplayJob) -> DeadLetterFilter:
     """Return which dead letters a job asks for."""
     return DeadLetterFilter(
+        agent=job.agent,
         batch=job.batch,
         submission=job.submission,
         code=job.code,
@@ -126,6 +136,7 @@ def filter_of(job: ReplayJob) -> DeadLetterFilter:
 def job_as_json(job: ReplayJob) -> dict[str, Any]:
     """Return what was asked for, as it is shown: of what is set, the names of fields only."""
     asked = {
+        "agent": job.agent,
         "batch": job.batch,
         "submission": job.submission,
         "code": job.code,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy
 from schemas.outcomes import FieldError
@@ -137,16 +137,25 @@ class BatchCounts:
     finished: int = 0
 
 
+class FailedRecords(NamedTuple):
+    """How many records failed alike, by their newest failure, and when the first of them first failed, ms."""
+
+    code: str
+    failure_class: str
+    mended: bool
+    records: int
+    oldest_at: int
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Counts for the metrics, over everything stored.
 
-    `dead_letters` are (code, class, mended by a replay?, records), each record by its newest failure;
-    `oldest_unmended_at` is ms since the epoch; `replayed` are records by outcome.
+    `dead_letters` have each record once; `parked` are those whose newest failure was parked and that nothing has
+    mended since; `replayed` are records by what replays made of them, as `schemas.replay_board.OUTCOMES` names it.
     """
 
-    dead_letters: Sequence[tuple[str, str, bool, int]] = ()
-    oldest_unmended_at: int | None = None
+    dead_letters: Sequence[FailedRecords] = ()
     parked: int = 0
     replayed: Mapping[str, int] = field(default_factory=dict)
     submissions: int = 0

@@ -153,7 +153,7 @@ class ReplaySlice:
         indices = zip(self.chunk.record_index, outcomes, strict=True)
         passed = {index for index, outcome in indices if outcome is not Outcome.FAILED}
         failed = [one for index, one in enumerate(self.replay.records) if index not in passed]
-        parked = sum(is_parked(self.replay, one) for one in failed)
+        parked = 0 if self.replay.held else sum(is_parked(self.replay, one) for one in failed)
         counts = Counter(outcomes)
         return ReplayReceipt(
             replay_id=self.replay.replay_id,
@@ -165,6 +165,7 @@ class ReplaySlice:
             superseded=counts[Outcome.SUPERSEDED],
             failed=len(failed) - parked,
             parked=parked,
+            reason=self.replay.held,
             done_at=done_at,
         )
 

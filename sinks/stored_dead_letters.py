@@ -7,7 +7,7 @@ page has; only those are read whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from schemas.dead_letter_query import (
@@ -44,14 +44,14 @@ _KEYS: Final = {
     GroupBy.AGENT: "batch_id",
     GroupBy.PATH: "path",
 }
-_NEWEST: Final = """(
+NEWEST: Final = """(
     attempt = 1 AND (submission_id, record_index) NOT IN
         (SELECT submission_id, record_index FROM dead_letters WHERE attempt > 1 AND {these})
     OR attempt > 1 AND (submission_id, record_index, attempt) IN
         (SELECT submission_id, record_index, max(attempt) FROM dead_letters WHERE attempt > 1 AND {these}
          GROUP BY submission_id, record_index)
 )"""
-_NOT_MENDED: Final = """(submission_id, record_index) NOT IN
+NOT_MENDED: Final = """(submission_id, record_index) NOT IN
     (SELECT submission_id, record_index FROM replayed WHERE outcome != 'failed' AND {these})"""
 """What a replay has stored, or found superseded, stays mended, though a later replay of its old bytes fails."""
 
@@ -123,6 +123,8 @@ def _where(asked: DeadLetterQuery, statement: Statement) -> str:
         if (value := getattr(wanted, name)) is not None
     ]
     conditions += _numbers(wanted, statement)
+    if wanted.agent is not None:
+        conditions.append(_of_batches(wanted.batches, statement))
     if asked.parked:
         conditions.append("parked")
     if asked.after is not None:
@@ -132,8 +134,16 @@ def _where(asked: DeadLetterQuery, statement: Statement) -> str:
         conditions.append(f"(submission_id, record_index) > {place}")
     if wanted.attempt is None:
         these = f"submission_id = {statement.text(wanted.submission)}" if wanted.submission is not None else "true"
-        conditions += [_NEWEST.format(these=these), _NOT_MENDED.format(these=these)]
+        conditions += [NEWEST.format(these=these), NOT_MENDED.format(these=these)]
     return " AND ".join(conditions) or "true"
+
+
+def _of_batches(batch_ids: Collection[str], statement: Statement) -> str:
+    """Return the condition for a letter to be of one of these batches, which travel as `sinks.facts` has lists."""
+    if not batch_ids:
+        return "false"
+    statement.parameters["batches"] = ",".join(each.encode().hex() for each in sorted(batch_ids))
+    return "batch_id IN (SELECT unhex(arrayJoin(splitByChar(',', {batches:String}))))"
 
 
 def _numbers(wanted: DeadLetterFilter, statement: Statement) -> list[str]:

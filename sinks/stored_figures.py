@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Final
 
-from schemas.stores import Figures
+from schemas.stores import FailedRecords, Figures
 from sinks.query import Query
+from sinks.stored_dead_letters import NEWEST, NOT_MENDED
 
 _COLUMNS: Final = """
 SELECT table, name FROM system.columns WHERE database = currentDatabase() AND table IN ('dead_letters', 'replayed')
 """
-_RECORD: Final = "sipHash64(submission_id, record_index)"
-_MENDED: Final = f"record IN (SELECT {_RECORD} FROM replayed)"  # noqa: S608  # constants only
-_LETTERS: Final = f"""
-SELECT newest_code, newest_class, MENDED AS mended, count(), toUnixTimestamp64Milli(min(first))
-FROM (
-    SELECT {_RECORD} AS record, argMax(code, attempt) AS newest_code, argMax(class, attempt) AS newest_class,
-        min(first_failed_at) AS first
-    FROM dead_letters GROUP BY record
-)
-GROUP BY newest_code, newest_class, mended ORDER BY newest_code, newest_class, mended
-"""  # noqa: S608  # constants only
-_PARKED: Final = f"SELECT uniqExact({_RECORD}) FROM dead_letters WHERE parked"  # noqa: S608  # constants only
-_REPLAYED: Final = """
-SELECT outcome, uniqExact(submission_id, record_index, replay_id) FROM replayed GROUP BY outcome
+_LETTERS: Final = """
+SELECT code, class, NOT WAITS AS mended, count(), toUnixTimestamp64Milli(min(first_failed_at)), countIf(PARKED)
+FROM dead_letters FINAL WHERE NEWEST GROUP BY code, class, mended ORDER BY code, class, mended
+"""
+_WENT_THROUGH: Final = """
+SELECT outcome, uniqExact(submission_id, record_index, replay_id) FROM replayed WHERE outcome != 'failed'
+GROUP BY outcome
+"""
+_FAILED_AGAIN: Final = """
+SELECT if(PARKED, 'parked', 'failed') AS outcome, uniqExact(submission_id, record_index, attempt) FROM dead_letters
+WHERE attempt > 1 GROUP BY outcome
 """
 _RECEIPTS: Final = "SELECT uniqExact(submission_id), sum(added), sum(failed) FROM receipts FINAL"
 
@@ -32,14 +31,18 @@ def read_figures(query: Query) -> Figures:
     """Return the counts. Tables and columns that a migration has yet to make count as empty."""
     columns = set(query(_COLUMNS))
     replays = ("replayed", "outcome") in columns
-    letters = query(_LETTERS.replace("MENDED", _MENDED if replays else "0"))
-    unmended = [first for _, _, mended, _, first in letters if not mended]
+    parked = "parked" if ("dead_letters", "parked") in columns else "false"
+    waits = NOT_MENDED.format(these="true") if replays else "true"
+    newest = NEWEST.format(these="true")
+    letters = query(_LETTERS.replace("WAITS", waits).replace("NEWEST", newest).replace("PARKED", parked))
+    outcomes = query(_FAILED_AGAIN.replace("PARKED", parked)), query(_WENT_THROUGH) if replays else ()
     ((submissions, added, failed),) = query(_RECEIPTS)
     return Figures(
-        dead_letters=[(code, kind, bool(mended), int(count)) for code, kind, mended, count, _ in letters],
-        oldest_unmended_at=min(unmended, default=None),
-        parked=int(query(_PARKED)[0][0]) if ("dead_letters", "parked") in columns else 0,
-        replayed={outcome: int(count) for outcome, count in query(_REPLAYED)} if replays else {},
+        dead_letters=[
+            FailedRecords(code, kind, bool(mended), count, at) for code, kind, mended, count, at, _ in letters
+        ],
+        parked=sum(parked for _, _, mended, _, _, parked in letters if not mended),
+        replayed={outcome: int(count) for outcome, count in chain(*outcomes)},
         submissions=int(submissions),
         added=int(added),
         failed=int(failed),

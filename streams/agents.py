@@ -94,11 +94,20 @@ class Steps:
         )
 
     async def _cleaned(self, chunk: Chunk) -> list[pipeline.Cleaned]:
-        if chunk.replay is not None:  # dead letters already: the breaker has nothing to prevent
-            groups = await self._groups(chunk, chunk.replay)
-            workspace_id = self.campaigns.workspace_of(chunk.batch_id)
-            return [replaying.clean_replay(chunk, chunk.replay, groups, self.limits, _now(), workspace_id)]
+        if chunk.replay is not None:
+            return [await self._cleaned_again(chunk, chunk.replay)]
         return await self._cleaned_for_the_first_time(chunk)
+
+    async def _cleaned_again(self, chunk: Chunk, replay: Replay) -> pipeline.Cleaned:
+        """Clean a slice of a replay. What the breaker would hold is left as it is: it need not wait here to be kept."""
+        groups = await self._groups(chunk, replay)
+        workspace_id = self.campaigns.workspace_of(chunk.batch_id)
+        cleaned = replaying.clean_replay(chunk, replay, groups, self.limits, _now(), workspace_id)
+        reason = self.breaker.afresh().reason(len(chunk.records), cleaned.dead_letters)
+        if reason is None:
+            return cleaned
+        log.error("replay_held", replay_id=replay.replay_id, part=replay.part, reason=reason)
+        return replaying.left_as_it_is(cleaned, replay, reason)
 
     async def _groups(self, chunk: Chunk, replay: Replay) -> list[replaying.Group]:
         """Do as `_parts` does for a slice of a replay."""

@@ -2,6 +2,9 @@
 
 Records that only their sender, a campaign's owner or the operator of ClickHouse can mend never trip it: those
 dead letters are what the topic is for.
+
+A chunk that trips it is held until the cause is gone, for nothing of it is anywhere else. Records of a replay are dead
+letters already: they are left as they are, and hold up nobody.
 """
 
 from __future__ import annotations
@@ -36,6 +39,13 @@ class Breaker:
             return None
         total, lost = _within(self.records, [(size, len(causes)), *self._counted])
         return capped(causes[0]).decode() if lost > self.share * total else None
+
+    def afresh(self) -> Breaker:
+        """Return one of the same measure that has counted nothing.
+
+        A slice of a replay is judged by itself: alike whenever it comes, and whatever is sent meanwhile.
+        """
+        return Breaker(self.share, self.records)
 
     def count(self, size: int, letters: Sequence[DeadLetter]) -> None:
         """Remember a chunk whose letters are sent."""

@@ -6,7 +6,7 @@ The slice stays one: it is counted by one receipt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -58,6 +58,13 @@ def clean_replay(
     logs = [_placed(each.phone_log, places) for each, (places, _) in zip(cleaned, groups, strict=True)]
     letters = [letter for each in cleaned for letter in each.dead_letters]
     return pipeline.Cleaned(_joined(chunk, replay, logs), letters)
+
+
+def left_as_it_is(cleaned: pipeline.Cleaned, replay: Replay, reason: str) -> pipeline.Cleaned:
+    """Return a slice of which nothing is tried: no row, no new dead letter, only why, for its receipt."""
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    held = msgspec.structs.replace(replay, held=reason)
+    return pipeline.Cleaned(msgspec.structs.replace(cleaned.phone_log, replay=held, **columns), [])
 
 
 def _only(chunk: Chunk, replay: Replay, places: Sequence[int]) -> Chunk:

@@ -18,7 +18,7 @@ from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_topic import write
 from ingest_api.dead_letter_queries import dead_letter_query, group_by_of
 from ingest_api.dead_letters import groups_shown, letters_shown
-from schemas.dead_letter_query import KeptLetter
+from schemas.dead_letter_query import KeptLetter, with_batches
 from schemas.dead_letters import DeadLetter, to_message
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message
@@ -61,6 +61,7 @@ def api_with(letters: Sequence[KeptLetter]) -> Iterator[ScriptedApi]:
     def answering(asked: Asked) -> Scripted:
         parameters = dict(parse_qsl(urlsplit(asked.path).query))
         query, by = dead_letter_query(parameters, None, NOW_MS), group_by_of(parameters)
+        query = replace(query, filter=with_batches(query.filter, registry.batches_of_agent))
         if by is not None:
             return Scripted(data=groups_shown(groups_of(letters, query, by), by, registry))
         return Scripted(data=letters_shown(letters_page(letters, query), query))
@@ -203,6 +204,13 @@ def test_show_has_every_error_and_the_record(ask: Ask) -> None:
 def test_counts(ask: Ask, by: str, expected: list[tuple[str | None, int]]) -> None:
     rows = ask("--group-by", by, "--json").json
     assert [(row[by], row["count"]) for row in rows] == expected
+
+
+def test_an_agents_letters_are_those_of_its_batches(ask: Ask) -> None:
+    (row,) = ask("--agent", "a", "--group-by", "agent", "--json").json
+    assert (row["agent"], row["count"]) == ("a", 29)
+    assert len(places(ask("--agent", "a", "--json"))) == 29
+    assert places(ask("--agent", "nobody", "--json")) == []
 
 
 def test_counts_have_an_age_and_an_example(ask: Ask) -> None:

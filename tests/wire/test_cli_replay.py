@@ -135,7 +135,9 @@ def pipeline(kafka: KafkaConnection, judge: Callable[[bytes], str] = outcome_of)
 def receipt(chunk: Chunk, judge: Callable[[bytes], str]) -> Message:
     assert chunk.replay is not None
     outcomes = [judge(record) for record in chunk.records]
-    counts = {name: outcomes.count(name) for name in ("added", "updated", "superseded", "failed", "parked")}
+    counts: dict[str, Any] = {
+        name: outcomes.count(name) for name in ("added", "updated", "superseded", "failed", "parked")
+    }
     replay_id, part = chunk.replay.replay_id, chunk.replay.part
     done = ReplayReceipt(
         replay_id=replay_id, part=part, batch_id=chunk.batch_id, size=len(outcomes), done_at=1, **counts
@@ -190,6 +192,13 @@ def test_filters_choose_and_others_messages_are_counted(kafka: KafkaConnection, 
     assert (ended.json["skipped"], ended.json["skippedBecause"]) == (3, {"foreign": 2, "empty": 1})
 
 
+def test_an_agents_version_is_tried_with_its_own_letters_only(kafka: KafkaConnection, typed: Type) -> None:
+    put(kafka, numbered(0), numbered(1, batch_id="of-another-agent"))
+    with pipeline(kafka) as seen:
+        ended = typed("replay", "--agent", "a", "--agent-version", "1", "--json")
+    assert (ended.code, ended.json["selected"], places(seen)) == (0, 1, [("s0", 0)])
+
+
 def test_a_record_that_is_parked_is_tried_again_only_when_asked_for(kafka: KafkaConnection, typed: Type) -> None:
     typed("replay")  # before the first replay nothing has failed twice
     put(kafka, numbered(0), numbered(1), numbered(1, attempt=2))
@@ -204,7 +213,19 @@ def test_a_record_that_is_parked_is_tried_again_only_when_asked_for(kafka: Kafka
 def test_records_are_changed_on_the_way(kafka: KafkaConnection, typed: Type) -> None:
     put(kafka, numbered(0))
     with pipeline(kafka) as seen:
-        typed("replay", "--map", "is=name", "--set", "amount=2.50", "--set", "note=hello", "--agent-version", "3")
+        typed(
+            "replay",
+            "--map",
+            "is=name",
+            "--set",
+            "amount=2.50",
+            "--set",
+            "note=hello",
+            "--batch",
+            "b",
+            "--agent-version",
+            "3",
+        )
     (chunk,) = seen
     assert chunk.records == [b'{"phoneNumber":"12125550000","name":"","amount":2.50,"note":"hello"}']
     assert chunk.replay is not None
@@ -381,7 +402,12 @@ def test_a_dry_run_says_what_would_happen_and_sends_nothing(kafka: KafkaConnecti
     mended = typed("replay", "--dry-run", "--set", "amount=2", "--set", "name=Bo", "--batch", "b", "--json")
     assert (mended.code, mended.json["replayed"], mended.json["failed"]) == (0, 3, 0)
     assert "batch_unknown" in typed("replay", "--dry-run").out
-    assert typed("replay", "--dry-run", "--agent-version", "7", "--json").json["failedByCode"]["schema_unusable"] == 3
+    assert (
+        typed("replay", "--dry-run", "--batch", "b", "--agent-version", "7", "--json").json["failedByCode"][
+            "schema_unusable"
+        ]
+        == 3
+    )
 
 
 def test_what_is_resumed_takes_no_other_filter(typed: Type) -> None:

@@ -168,6 +168,14 @@ async def test_counts_have_ages_and_an_example(world: World) -> None:
     assert [one["key"] for one in counted["groups"]] == ["type", "enum"]
 
 
+async def test_an_agents_letters_are_those_of_its_batches_as_the_topic_has_them(world: World) -> None:
+    world.registry.topic.append(batch_of_the_same_agent(world))
+    keep(world, a_letter(0), a_letter(1, batch_id="batch-3"), a_letter(2, batch_id=None))
+    assert await indices(world, agent="agent-1") == [1, 0]
+    assert await indices(world, agent="nobody") == []
+    assert (await data(world, agent="agent-1", groupBy="code"))["total"] == 2
+
+
 async def test_counts_by_agent_are_those_of_its_batches(world: World) -> None:
     world.registry.state.apply(batch_of_the_same_agent(world))
     keep(world, a_letter(0), a_letter(1, batch_id="batch-3"), a_letter(2, batch_id=None))

@@ -76,7 +76,7 @@ def progress(replay_id: str) -> ReplayProgress:
 
 
 def receipt(replay_id: str) -> ReplayReceipt:
-    counts = {"added": 1, "updated": 1, "superseded": 1, "failed": 0, "parked": 0}
+    counts: dict[str, Any] = {"added": 1, "updated": 1, "superseded": 1, "failed": 0, "parked": 0}
     return ReplayReceipt(replay_id=replay_id, part=0, batch_id="b", size=3, done_at=1, **counts)
 
 

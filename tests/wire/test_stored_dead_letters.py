@@ -67,6 +67,7 @@ def a_query(chance: random.Random, letters: list[KeptLetter]) -> DeadLetterQuery
     known = chance.choice(letters).letter
     error = known.errors[0]
     values: dict[str, Any] = {
+        "agent": "its batches are what counts",
         "batch": known.batch_id,
         "submission": known.submission_id,
         "code": error.code,
@@ -82,7 +83,10 @@ def a_query(chance: random.Random, letters: list[KeptLetter]) -> DeadLetterQuery
     names = chance.sample(sorted(values), chance.choice([0, 0, 1, 1, 2]))
     by_place = chance.random() < 0.5
     return DeadLetterQuery(
-        filter=DeadLetterFilter(**{name: values[name] for name in names}),
+        filter=DeadLetterFilter(
+            **{name: values[name] for name in names},
+            batches=frozenset(chance.choice([(), ("batch-1",), ("batch-1", "batch-2", "it's, {p0:String}")])),
+        ),
         parked=chance.random() < 0.2,
         page=chance.choice([1, 1, 2, 3, 9]),
         limit=chance.choice([1, 3, 10, 1000]),

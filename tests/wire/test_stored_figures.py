@@ -21,8 +21,8 @@ async def clickhouse(tmp_path: Path) -> AsyncIterator[ClickHouse]:
         yield clickhouse
 
 
-def letter(index: int, code: Code, *, attempt: int = 1, failed_at: int = 5000) -> DeadLetter:
-    return a_letter(index, code, attempt=attempt, first_failed_at=failed_at, failed_at=failed_at)
+def letter(index: int, code: Code, *, attempt: int = 1, failed_at: int = 5000, parked: bool = False) -> DeadLetter:
+    return a_letter(index, code, attempt=attempt, first_failed_at=failed_at, failed_at=failed_at, parked=parked)
 
 
 def receipt(submission_id: str, first_index: int) -> Receipt:
@@ -55,9 +55,37 @@ async def test_a_record_counts_once_by_its_newest_failure(clickhouse: ClickHouse
     await clickhouse.insert(receipts_insert([receipt("s", 0), receipt("s", 3), receipt("t", 0)]))
     await clickhouse.insert(receipts_insert([receipt("s", 0)]))
     found = await clickhouse.figures()
-    assert list(found.dead_letters) == [("schema_unusable", "schema", False, 1), ("type", "data", False, 1)]
-    assert found.oldest_unmended_at == 3000
+    assert list(found.dead_letters) == [("schema_unusable", "schema", False, 1, 3000), ("type", "data", False, 1, 5000)]
     assert (found.submissions, found.added, found.failed) == (2, 6, 3)
+
+
+async def remember(clickhouse: ClickHouse, index: int, outcome: str, replay_id: str = "r") -> None:
+    columns = "submission_id, record_index, replay_id, outcome"
+    await tell(clickhouse, f"INSERT INTO replayed ({columns}) VALUES ('s', {index}, '{replay_id}', '{outcome}')")
+
+
+async def test_what_failed_in_a_replay_is_not_mended_and_what_is_stays_so(clickhouse: ClickHouse) -> None:
+    await clickhouse.insert(
+        dead_letters_insert([letter(n, Code.SINK_REJECTED, attempt=m, failed_at=n) for n in (1, 2) for m in (1, 2)])
+    )
+    await remember(clickhouse, 1, "failed")
+    await remember(clickhouse, 2, "superseded")
+    await remember(clickhouse, 2, "failed", "a later one")
+    found = await clickhouse.figures()
+    assert list(found.dead_letters) == [("sink_rejected", "sink", False, 1, 1), ("sink_rejected", "sink", True, 1, 2)]
+    assert found.replayed == {"superseded": 1, "failed": 2}
+
+
+async def test_parked_are_those_whose_newest_failure_was_and_that_nothing_has_mended(clickhouse: ClickHouse) -> None:
+    first = [letter(n, Code.TYPE) for n in range(4)]
+    parked = [letter(n, Code.TYPE, attempt=2, parked=True) for n in (1, 2, 3)]
+    await clickhouse.insert(dead_letters_insert([*first, *parked]))
+    assert (await clickhouse.figures()).parked == 3
+    await remember(clickhouse, 1, "added")
+    await clickhouse.insert(dead_letters_insert([letter(2, Code.TYPE, attempt=3)]))
+    found = await clickhouse.figures()
+    assert found.parked == 1
+    assert found.replayed == {"added": 1, "failed": 1, "parked": 3}
 
 
 async def test_what_a_replay_let_through_is_mended(clickhouse: ClickHouse) -> None:
@@ -68,5 +96,5 @@ async def test_what_a_replay_let_through_is_mended(clickhouse: ClickHouse) -> No
         "ALTER TABLE dead_letters UPDATE parked = true WHERE record_index = 1 SETTINGS mutations_sync = 2",
     )
     found = await clickhouse.figures()
-    assert list(found.dead_letters) == [("type", "data", False, 1), ("type", "data", True, 1)]
-    assert (found.oldest_unmended_at, found.parked, found.replayed) == (5000, 1, {"added": 1})
+    assert list(found.dead_letters) == [("type", "data", False, 1, 5000), ("type", "data", True, 1, 3000)]
+    assert (found.parked, found.replayed) == (1, {"added": 1})

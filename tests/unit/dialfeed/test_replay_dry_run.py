@@ -18,6 +18,7 @@ def test_the_api_is_asked_for_the_very_job() -> None:
         workspace_id="",
         runner=BY_API,
         requested_at=NOW_MS,
+        agent="a",
         batch="b",
         submission="s",
         code="type",

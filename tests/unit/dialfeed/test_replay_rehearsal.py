@@ -98,5 +98,16 @@ async def test_each_record_is_checked_against_the_schema_of_its_time_or_the_one_
     assert (await tried(letters, registry=state, as_new=True))["failed"] == 2
 
 
+async def test_a_version_named_of_one_agent_leaves_the_letters_of_others_alone() -> None:
+    stricter = json.dumps({"type": "record", "name": "V", "fields": [{"name": "plan", "type": "string"}]})
+    state = registry(AgentVersion(version=2, schema=stricter, created_at=2))
+    state.apply(msgspec.structs.replace(state.agents["a"], agent_id="a2"))
+    state.apply(msgspec.structs.replace(state.numbers["n"], phone_id="p2", agent_id="a2"))
+    state.apply(msgspec.structs.replace(state.batches["b"], batch_id="b2", phone_ids=["p2"]))
+    letters = [good(0), good(1, batch_id="b2"), good(2, batch_id=None)]
+    facts = await tried(letters, registry=state, agent="a2", agent_version=2)
+    assert (facts["selected"], facts["failedByCode"], facts["skipped"]) == (1, {"required": 1}, 0)
+
+
 async def test_a_record_of_no_batch_fails_as_such() -> None:
     assert (await tried([good(0, batch_id=None)]))["failedByCode"] == {"batch_missing": 1}

@@ -34,6 +34,14 @@ def test_a_filter_lets_through_what_it_names_and_nothing_else(name: str, its_own
     assert not DeadLetterFilter(**{name: another}).matches(LETTER)
 
 
+def test_an_agents_letters_are_those_of_its_batches_and_none_before_these_are_known() -> None:
+    its_own = DeadLetterFilter(agent="a", batches=frozenset({"batch-1"}))
+    assert its_own.matches(LETTER)
+    assert not its_own.matches(a_letter(batch_id="batch-2"))
+    assert not its_own.matches(a_letter(batch_id=None))
+    assert not DeadLetterFilter(agent="a").matches(LETTER)
+
+
 def test_everything_that_is_named_must_hold() -> None:
     assert DeadLetterFilter().matches(LETTER)
     assert DeadLetterFilter(batch="batch-1", stage="clean").matches(LETTER)

@@ -45,6 +45,13 @@ def test_the_agent_is_that_of_the_first_number_that_has_one(registry: Registry) 
     assert registry.agent_of_batch(BATCH) == AGENT
 
 
+def test_the_batches_of_an_agent_are_those_it_speaks_for(registry: Registry) -> None:
+    registry.apply(Batch(batch_id="b2", workspace_id="w", name="n", phone_ids=["gone"], created_at=1))
+    registry.apply(Batch(batch_id="b3", workspace_id="other", name="n", phone_ids=["p"], created_at=1))
+    assert registry.batches_of_agent("a") == {"b"}
+    assert registry.batches_of_agent("nobody") == frozenset()
+
+
 def test_without_a_number_with_an_agent_there_is_none(registry: Registry) -> None:
     registry.apply(CallingNumber(phone_id="p", workspace_id="w", number="+12125550100", created_at=1))
     assert registry.agent_of_batch(BATCH) is None

@@ -324,8 +324,9 @@ def progress(**fields: Any) -> ReplayProgress:
 
 
 def receipt(part: int, **counts: int) -> ReplayReceipt:
-    values = dict.fromkeys(("added", "updated", "superseded", "failed", "parked"), 0) | counts
-    return ReplayReceipt(replay_id="r", part=part, batch_id="b", size=sum(values.values()), done_at=9, **values)
+    size = sum(counts.values())
+    values: dict[str, Any] = dict.fromkeys(("added", "updated", "superseded", "failed", "parked"), 0) | counts
+    return ReplayReceipt(replay_id="r", part=part, batch_id="b", size=size, done_at=9, **values)
 
 
 def board(*messages: Any) -> ReplayBoard:

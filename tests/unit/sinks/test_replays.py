@@ -74,6 +74,12 @@ def test_the_receipt_counts_every_record_once() -> None:
     )
 
 
+def test_of_a_slice_that_was_held_nothing_is_parked_and_the_receipt_says_why() -> None:
+    history = [failed_before(index, attempt=3) for index in range(2)]
+    receipt = slice_of(numbers(2), history, passed=[], held="of no use").receipt([], 7)
+    assert (receipt.size, receipt.failed, receipt.parked, receipt.reason) == (2, 2, 0, "of no use")
+
+
 def test_messages_of_a_slice() -> None:
     receipt = slice_of(numbers(1), part=4).receipt([Outcome.ADDED], 7)
     told, start = receipt_message(receipt), start_message(receipt, "workspace")

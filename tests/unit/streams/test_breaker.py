@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.codecs import decode
 from schemas.dead_letters import DeadLetter, dead_letter
 from schemas.outcomes import RECORD_CODES, Code, FailureClass, FieldError, Rejected
-from schemas.records import Agent, AgentVersion, Batch, CallingNumber
+from schemas.records import Agent, AgentVersion, Batch, CallingNumber, Chunk, PhoneLogChunk, Replay, Replayed
 from schemas.registry import Registry
 from streams import agents
 from streams.agents import Steps
@@ -66,6 +67,47 @@ async def test_a_chunk_is_held_until_its_schema_can_be_used(monkeypatch: pytest.
     await steps.clean_chunk(chunk(*records(3)))
     assert published.topics() == ["calls.workers", "calls.workers", "calls.phone-log"]
     assert steps.breaker.reasons == set()
+
+
+def a_replayed_slice(*, attempt: int = 1) -> Chunk:
+    history = [
+        Replayed(
+            submission_id="first",
+            record_index=index,
+            accepted_at=5,
+            source_topic="calls.raw",
+            source_partition=2,
+            source_offset=9,
+            attempt=attempt,
+            first_failed_at=6,
+        )
+        for index in range(3)
+    ]
+    replay = Replay(replay_id="r", part=4, max_attempts=3, records=history)
+    return chunk(*records(3), submission_id="r", replay=replay)
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+async def test_a_slice_of_a_replay_is_left_as_it_is_and_keeps_nobody_waiting(attempt: int) -> None:
+    published = Published()
+    broken = Mended(after=-1)
+    steps = Steps(published, broken, Campaigns(broken.state), Limits(), Breaker())
+    steps.breaker.count(1_000_000, [])  # of what is sent now: says nothing of what is tried again
+    await steps.clean_chunk(a_replayed_slice(attempt=attempt))
+    assert published.topics() == ["calls.phone-log"]
+    log = decode(published.messages[0].value, PhoneLogChunk)
+    assert log.replay is not None
+    assert (log.size, log.record_index, log.replay.part) == (3, [], 4)
+    assert "version 1, cannot be used" in log.replay.held
+
+
+async def test_a_slice_of_a_replay_fails_again_where_the_breaker_may_not_hold_anything() -> None:
+    published = Published()
+    broken = Mended(after=-1)
+    steps = Steps(published, broken, Campaigns(broken.state), Limits(), Breaker(share=1.0))
+    await steps.clean_chunk(a_replayed_slice())
+    assert published.topics() == [*["calls.dead-letter"] * 3, "calls.phone-log"]
+    assert decode(published.messages[-1].value, PhoneLogChunk).replay == a_replayed_slice().replay
 
 
 class Mended:
