@@ -64,7 +64,7 @@ def chunk_messages(chunks: Sequence[Chunk]) -> list[Message]:
 def clean(chunk: Chunk, campaign: Campaign | FieldError, limits: Limits, now: int, workspace_id: str = "") -> Cleaned:
     """Clean one chunk: decode, check, then part the good from the bad. `now` is ms since the epoch.
 
-    `workspace_id` is that of the chunk's batch, for the dead letters; empty where it is not known.
+    `workspace_id` is that of the chunk's batch, whose the report and the dead letters are; empty where it is not known.
     """
     if chunk.rejected_code is not None:
         error = FieldError(Code(chunk.rejected_code), chunk.rejected_path, chunk.rejected_message)
@@ -89,7 +89,7 @@ def _all_rejected(chunk: Chunk, rejected: Rejected, limits: Limits, now: int, wo
         dead_letter(record, rejected, chunk, index, now, limits.app_version, workspace_id)
         for index, record in enumerate(chunk.records, chunk.first_index)
     ]
-    return Cleaned(_columns(chunk, None, {}), letters)
+    return Cleaned(_columns(chunk, None, workspace_id, {}), letters)
 
 
 def _dead_letters(chunk: Chunk, checked: Checked, limits: Limits, now: int, workspace_id: str) -> list[DeadLetter]:
@@ -123,7 +123,7 @@ def _phone_log(chunk: Chunk, campaign: Campaign, checked: Checked) -> PhoneLogCh
         "timezone_source": of_kept(checked.zones.sources),
         "variables": [_variables(record) for record in objects],
     }
-    return _columns(chunk, campaign, columns)
+    return _columns(chunk, campaign, campaign.workspace_id, columns)
 
 
 def _variables(record: dict[str, Any]) -> bytes:
@@ -132,7 +132,9 @@ def _variables(record: dict[str, Any]) -> bytes:
     return _encode_json(record)
 
 
-def _columns(chunk: Chunk, campaign: Campaign | None, columns: dict[str, list[Any]]) -> PhoneLogChunk:
+def _columns(
+    chunk: Chunk, campaign: Campaign | None, workspace_id: str, columns: dict[str, list[Any]]
+) -> PhoneLogChunk:
     empty: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     return PhoneLogChunk(
         submission_id=chunk.submission_id,
@@ -147,7 +149,7 @@ def _columns(chunk: Chunk, campaign: Campaign | None, columns: dict[str, list[An
         body_hash=chunk.body_hash,
         origins=chunk.origins,
         replay=chunk.replay,
-        workspace_id=campaign.workspace_id if campaign else "",
+        workspace_id=workspace_id,
         agent_id=campaign.agent_id if campaign else "",
         schema_version=campaign.schema_version if campaign else 0,
         size=len(chunk.records),

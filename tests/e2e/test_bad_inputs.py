@@ -151,3 +151,10 @@ async def test_a_message_that_http_would_refuse_is_dead_lettered(running: Instal
     letters = await running.bus.dead_letters(submission_id, 1)
     assert [{(error.code.value, error.path) for error in letter.errors} for letter in letters] == [expected]
     assert letters[0].record in (value or b"", b"{}")
+
+
+async def test_records_of_a_batch_without_an_agent_have_a_report_for_their_workspace(running: Installation) -> None:
+    submission_id = str(uuid.uuid4())
+    await running.bus.produce(MESSAGES["no-agent"][0], key=b"", submission_id=submission_id)
+    report = await running.report(submission_id)
+    assert (report["failed"], report["failedChunks"][0]["records"][0]["errors"][0]["code"]) == (1, "agent_unknown")
