@@ -22,6 +22,7 @@ from schemas.dead_letter_query import (
 from schemas.dead_letters import DeadLetter, unpack_errors
 from sinks.contact_conditions import Statement
 from sinks.query import Query
+from sinks.stored_counts import BATCHES_AT_A_TIME
 
 MOST_GROUPS: Final = 100_000
 
@@ -139,11 +140,13 @@ def _where(asked: DeadLetterQuery, statement: Statement) -> str:
 
 
 def _of_batches(batch_ids: Collection[str], statement: Statement) -> str:
-    """Return the condition for a letter to be of one of these batches, which travel as `sinks.facts` has lists."""
-    if not batch_ids:
-        return "false"
-    statement.parameters["batches"] = ",".join(each.encode().hex() for each in sorted(batch_ids))
-    return "batch_id IN (SELECT unhex(arrayJoin(splitByChar(',', {batches:String}))))"
+    """Return the condition for a letter to be of one of these batches, a share of which travels in each parameter."""
+    ids, found = sorted(batch_ids), []
+    for first in range(0, len(ids), BATCHES_AT_A_TIME):
+        name = f"batches{first}"
+        statement.parameters[name] = ",".join(each.encode().hex() for each in ids[first : first + BATCHES_AT_A_TIME])
+        found.append(f"batch_id IN (SELECT unhex(arrayJoin(splitByChar(',', {{{name}:String}}))))")  # ours
+    return f"({' OR '.join(found)})" if found else "false"
 
 
 def _numbers(wanted: DeadLetterFilter, statement: Statement) -> list[str]:

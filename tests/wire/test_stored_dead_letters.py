@@ -63,6 +63,10 @@ def some_letters(chance: random.Random, count: int) -> list[KeptLetter]:
     return letters
 
 
+MANY_BATCHES = ("batch-2", *(f"none-{number}" for number in range(450)))
+"""More batches than travel in one parameter."""
+
+
 def a_query(chance: random.Random, letters: list[KeptLetter]) -> DeadLetterQuery:
     known = chance.choice(letters).letter
     error = known.errors[0]
@@ -85,7 +89,9 @@ def a_query(chance: random.Random, letters: list[KeptLetter]) -> DeadLetterQuery
     return DeadLetterQuery(
         filter=DeadLetterFilter(
             **{name: values[name] for name in names},
-            batches=frozenset(chance.choice([(), ("batch-1",), ("batch-1", "batch-2", "it's, {p0:String}")])),
+            batches=frozenset(
+                chance.choice([(), ("batch-1",), ("batch-1", "batch-2", "it's, {p0:String}"), MANY_BATCHES])
+            ),
         ),
         parked=chance.random() < 0.2,
         page=chance.choice([1, 1, 2, 3, 9]),
