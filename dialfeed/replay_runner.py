@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final
 
 import msgspec
@@ -151,9 +152,11 @@ class Replay:
         progress = self._state.progress or await self._begun()
         self._slicer.part = progress.parts
         self._read, self._sent = progress.read, progress.selected - progress.statuses
-        if len(self._topic.board.replays) > 1:  # without another replay nothing has failed twice
-            for topic, ends in ((self._source, progress.ends), (self._other, progress.other_ends)):
-                await newest_of(self._reader, topic, ends, self._newest)
+        for topic, ends in ((self._source, progress.ends), (self._other, progress.other_ends)):
+            parked = topic is TopicName.PARKING
+            begin = self._topic.board.repeats_begin(self._job.replay_id, parked=parked)
+            if begin is not None:
+                await newest_of(self._reader, topic, ends, self._newest, begin)
         progress = await self._publish_all(progress)
         await self._answered(progress.parts, allowed=0)
         await self._finish(progress)
@@ -316,10 +319,13 @@ def topics_of(job: ReplayJob) -> tuple[TopicName, TopicName]:
     return (both[1], both[0]) if job.parked else both
 
 
-async def newest_of(reader: LetterReader, topic: TopicName, ends: Sequence[int], newest: Newest) -> None:
-    """Read a topic up to its ends for how often each record has failed."""
-    starts, _ = await reader.bounds(topic)
-    async for read in reader.read(topic, [min(pair) for pair in zip(starts, ends, strict=False)], ends):
+async def newest_of(
+    reader: LetterReader, topic: TopicName, ends: Sequence[int], newest: Newest, begin: Sequence[int] = ()
+) -> None:
+    """Read a topic up to its ends for how often each record has failed; what is before `begin` has failed once."""
+    first, _ = await reader.bounds(topic)
+    starts = [min(max(of), end) for end, *of in zip_longest(ends, first, begin, fillvalue=0)]
+    async for read in reader.read(topic, starts[: len(ends)], ends):
         for message in read.messages:
             newest.take(_headers(message))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Final, Protocol
 
 from schemas.codecs import UndecodableError, decode_any, encode
@@ -75,6 +76,18 @@ class ReplayBoard:
                     state.receipts.clear()
             case ReplayReceipt() if (state := self.replays.get(record.replay_id)) is not None and not state.ended:
                 state.receipts[record.part] = record
+
+    def repeats_begin(self, replay_id: str, *, parked: bool) -> list[int] | None:
+        """Return the offsets from which on a record may have failed twice, or None if no other replay has begun.
+
+        That is where `calls.dead-letter`, or `calls.parking` if `parked`, ended when the first of the others began.
+        """
+        ends = [
+            state.progress.ends if state.job.parked == parked else state.progress.other_ends
+            for name, state in self.replays.items()
+            if name != replay_id and state.progress is not None and state.progress.state != REFUSED
+        ]
+        return [min(offsets) for offsets in zip_longest(*ends, fillvalue=0)] if ends else None
 
 
 class ReplayReader(Protocol):

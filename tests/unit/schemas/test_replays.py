@@ -360,6 +360,21 @@ def test_a_process_that_is_behind_does_not_set_a_replay_back() -> None:
     assert state.progress.parts == 2
 
 
+def test_a_record_may_have_failed_twice_from_where_the_topics_ended_when_the_first_other_replay_began() -> None:
+    made = board(
+        job(),
+        progress(ends=[1, 1], other_ends=[0, 0]),
+        job(replay_id="second"),
+        progress(replay_id="second", ends=[10, 40], other_ends=[3, 4]),
+        job(replay_id="of what is parked", parked=True),
+        progress(replay_id="of what is parked", ends=[7, 2], other_ends=[20, 30]),
+        job(replay_id="not begun"),
+    )
+    assert made.repeats_begin("r", parked=False) == [10, 30]
+    assert made.repeats_begin("r", parked=True) == [3, 2]
+    assert board(job(), progress()).repeats_begin("r", parked=False) is None
+
+
 def test_a_replay_is_shown_without_the_values_that_are_set() -> None:
     shown = job_as_json(
         job(values=[ReplayValue(name="name", value=b'"Ann Example"')], moves=[ReplayMove(old="a", new="b")])
