@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from dialfeed.command_line import SUBCOMMANDS, cli
 from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseError
 from schemas.messages import MustStopError, TryAgainError
 from tests.support.command import Type, typing
+
+Child = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def everything() -> Iterator[tuple[str, ...]]:
@@ -111,6 +114,43 @@ def test_a_wrong_setting_stops_the_start(typed: Type, monkeypatch: pytest.Monkey
     ended = typed("workspace", "list")
     assert ended.code == 2
     assert "DIALFEED_KAFKA is 'nowhere'" in ended.err
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Child:
+    """Run a command as people do, with stdout as Python buffers it."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    monkeypatch.setenv("DIALFEED_KAFKA", "127.0.0.1:9")
+
+    def run(shell: str, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", f'exec "$@" {shell}', "sh", sys.executable, "-m", "dialfeed", *arguments]
+        return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("doctor", "--json")])
+def test_a_reader_who_has_had_enough_is_no_error(arguments: tuple[str, ...], child: Child) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = child("", *arguments, stdout=writer)
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("doctor", "--json")])
+def test_a_full_disk_is_told(arguments: tuple[str, ...], child: Child) -> None:
+    ended = child(">/dev/full", *arguments)
+    assert (ended.returncode, ended.stderr.splitlines()) == (
+        70,
+        ["dialfeed: what is to be written has no place: No space left on device", "Make room."],
+    )
+
+
+def test_streams_that_were_closed_before_the_start_are_no_error(child: Child) -> None:
+    assert child("<&- >&- 2>&-", "topics").returncode == 3
 
 
 def _raise(error: BaseException) -> None:
