@@ -145,7 +145,8 @@ def _explain(error: Exception) -> ExitCode:
 
 
 def _tell(sentence: str, remedy: str, code: ExitCode) -> ExitCode:
-    click.secho(f"dialfeed: {sentence}", err=True, fg="red")
+    color = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
+    click.secho(f"dialfeed: {sentence}", err=True, fg="red", color=color)
     if remedy:
         click.echo(remedy, err=True)
     return code

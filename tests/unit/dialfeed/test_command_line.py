@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from dialfeed.command_line import SUBCOMMANDS, cli
+from dialfeed.command_line import SUBCOMMANDS, cli, run_command_line
 from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseError
 from schemas.messages import MustStopError, TryAgainError
 from tests.support.command import Type, typing
@@ -93,6 +94,27 @@ def test_what_a_person_can_meet_ends_without_a_traceback(
     ended = typed("fail")
     assert (ended.code, ended.out) == (code, "")
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(("no_color", "colored"), [(None, True), ("1", False)])
+def test_on_a_terminal_an_error_is_red_unless_no_color_is_set(
+    no_color: str | None, colored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        cli, "get_command", lambda *_: click.Command("fail", callback=lambda: _raise(CommandError("no")))
+    )
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    run_command_line(["fail"])
+    assert terminal.getvalue() == ("\x1b[31mdialfeed: no\x1b[0m\n" if colored else "dialfeed: no\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_a_fault_of_ours_is_told_apart_from_records_that_failed(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
