@@ -206,6 +206,8 @@ def _answer(totals: Totals, written: int, rejected_file: str | None, seconds: fl
     if not as_json:
         quiet = ("unreadable", "pending", "requestsRepeated", "unknown", "rejectedFile", "notInRejectedFile")
         facts = {name: value for name, value in facts.items() if value or name not in quiet}
+        if totals.unknown:
+            facts["unknown"] = [f"{first} to {last}" for first, last in totals.unknown]
         facts["submissionIds"] = _some(totals.submission_ids)
     answer(facts, as_json)
 

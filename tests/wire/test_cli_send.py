@@ -160,6 +160,13 @@ def test_where_the_outcome_stays_unknown_the_lines_are_named(typed: Type) -> Non
     assert "lines 1 to 2" in ended.err
 
 
+def test_people_read_which_lines_are_unknown(typed: Type) -> None:
+    with scripted_api(lambda _: Scripted(drop=True)) as api:
+        arguments = ("--give-up-after", "1", "--chunk", "1", lines_file(contacts(2)))
+        ended = typed("send", "--batch", "b1", "--url", api.url, *arguments)
+    assert ["unknown", "1", "to", "1,", "2", "to", "2"] in [line.split() for line in ended.out.splitlines()]
+
+
 def test_an_answer_that_is_not_known_yet_is_followed_to_its_end(typed: Type) -> None:
     reports = iter(
         [
