@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -91,7 +92,8 @@ Examples:
 \b
 Answers go to stdout (--json: one JSON document), logs and progress to stderr.
 Exit codes: 0 done; 1 done, but something failed; 2 wrong use or a wrong setting;
-3 Kafka, ClickHouse or the API cannot be reached; 70 stopped by itself to lose nothing.
+3 Kafka, ClickHouse or the API cannot be reached; 70 stopped by itself to lose nothing;
+130 interrupted.
 Settings are variables DIALFEED_..., from the environment or a .env: see docs/operating.md.""",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it.")
@@ -101,13 +103,25 @@ def cli() -> None:
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. What a person can meet is told without a traceback."""
+    code: int = ExitCode.DONE
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()  # here, where it can be told how it went; at the end Python itself would complain
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still held goes nowhere
+        if isinstance(error, BrokenPipeError):  # whoever read our answer has had enough
+            return code or ExitCode.SOME_FAILED
+        return code if code == ExitCode.STOPPED else _explain(error)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         return int(cli.main(list(arguments), prog_name="dialfeed", standalone_mode=False) or ExitCode.DONE)
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # whoever read our answer has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.SOME_FAILED
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001  Python would end with 1, which means something else here
         return _explain(error)
 
@@ -124,12 +138,15 @@ def _explain(error: Exception) -> ExitCode:
             return _tell(str(error), remedy, ExitCode.UNREACHABLE)
         case MustStopError():
             return _tell(str(error), "Then try again.", ExitCode.STOPPED)
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return _tell(f"what is to be written has no place: {error.strerror}", "Make room.", ExitCode.STOPPED)
     traceback.print_exception(error)
     return _tell("this is a fault of dialfeed's", "Please report it with the lines above.", ExitCode.STOPPED)
 
 
 def _tell(sentence: str, remedy: str, code: ExitCode) -> ExitCode:
-    click.secho(f"dialfeed: {sentence}", err=True, fg="red")
+    color = False if os.environ.get("NO_COLOR") else None  # None: where it is a terminal
+    click.secho(f"dialfeed: {sentence}", err=True, fg="red", color=color)
     if remedy:
         click.echo(remedy, err=True)
     return code

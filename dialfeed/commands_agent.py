@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -105,9 +104,9 @@ def _read(schema: str) -> str:
         with click.open_file(schema, "rb") as file:
             return bytes(file.read()).decode()
     except OSError as error:
-        raise WrongUseError(f"{Path(schema).name} cannot be read: {error.strerror}", "Name another file.") from None
+        raise WrongUseError(f"{schema} cannot be read: {error.strerror}", "Name another file.") from None
     except UnicodeDecodeError:
-        raise WrongUseError(f"{Path(schema).name} is not text in UTF-8", "Save it as UTF-8.") from None
+        raise WrongUseError(f"{schema} is not text in UTF-8", "Save it as UTF-8.") from None
 
 
 def _facts(agent: Agent) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from dialfeed.registry_session import kafka_unreachable, now_ms
 from dialfeed.registry_topic import RegistryTopic
 from dialfeed.replay_file import CorrectedFile, read_corrected, replacements_of
 from dialfeed.replay_options import filter_options, job_fields, job_options
-from dialfeed.replay_progress import progress
+from dialfeed.replay_progress import progress, readable
 from dialfeed.replay_reading import letter_reader
 from dialfeed.replay_runner import Patience, Replay, Watch
 from dialfeed.replays_topic import ReplaysTopic
@@ -31,7 +31,7 @@ from dialfeed.settings import Settings
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import TryAgainError
 from schemas.replay_board import ReplayState, job_message, summary
-from schemas.replay_jobs import BY_COMMAND, ReplayJob
+from schemas.replay_jobs import BY_COMMAND, DONE, ReplayJob
 from schemas.topics import TopicName
 
 RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REGISTRY_SETTINGS})
@@ -91,12 +91,15 @@ def replay(
         from dialfeed.replay_dry_run import for_people, tried  # noqa: PLC0415  # loads much that a replay has no use for
 
         facts = asyncio.run(tried(settings, job, corrected))
+        facts |= _not_found(facts, corrected)
         answer(facts if as_json else for_people(facts, from_file=corrected is not None), as_json)
-        return ExitCode.SOME_FAILED if facts["failed"] or facts["parked"] else ExitCode.DONE
+        return _how_it_ends(facts)
     run = _Run(find_kafka(settings), job, resume, Patience(give_up_after), corrected)
     stopped_by = run.to_its_end()
     if run.state is not None:
-        answer(_facts(run.state, corrected), as_json)
+        facts = summary(run.state)
+        facts |= _not_found(facts, corrected)
+        answer(facts if as_json else readable(facts), as_json)
     if stopped_by is not None:
         raise stopped_by
     return run.exit_code
@@ -151,8 +154,7 @@ class _Run:
         if self._interrupted:
             return ExitCode.INTERRUPTED
         facts = summary(self.state) if self.state is not None else {}
-        incomplete = any(facts.get(name) for name in ("failed", "parked", "pending"))
-        return ExitCode.SOME_FAILED if incomplete or _not_found(facts, self._file) else ExitCode.DONE
+        return _how_it_ends(facts | _not_found(facts, self._file))
 
     def to_its_end(self) -> CommandError | None:
         """Run, or go on; return what stopped it on the way, after which it can be resumed. Raise CommandError."""
@@ -222,14 +224,15 @@ class _Run:
         return error
 
 
-def _facts(state: ReplayState, file: CorrectedFile | None) -> dict[str, Any]:
-    facts = summary(state)
-    if missing := _not_found(facts, file):
-        facts["notFound"] = missing
-    return facts
-
-
-def _not_found(facts: Mapping[str, Any], file: CorrectedFile | None) -> int:
-    """Return how many records of the file have no dead letter."""
+def _not_found(facts: Mapping[str, Any], file: CorrectedFile | None) -> dict[str, int]:
+    """Return how many records of the file have no dead letter, if there are such; known at the end only."""
+    if facts.get("state", DONE) != DONE:
+        return {}
     found = facts.get("selected", 0) + facts.get("skippedBecause", {}).get("tooLarge", 0)
-    return max(0, len(file.records) - found) if file is not None else 0
+    missing = len(file.records) - found if file is not None else 0
+    return {"notFound": missing} if missing > 0 else {}
+
+
+def _how_it_ends(facts: Mapping[str, Any]) -> ExitCode:
+    incomplete = any(facts.get(name) for name in ("failed", "parked", "pending", "notFound"))
+    return ExitCode.SOME_FAILED if incomplete else ExitCode.DONE

@@ -42,7 +42,7 @@ async def report(
 ) -> int:
     """Show what became of the records of SUBMISSION_ID: stored, failed and why, or pending.
 
-    --json gives the API's answer as it came. Ends with 1 if some records failed.
+    --json gives the API's answer as it came. Ends with 1 if some records failed or are still pending.
     """
     if valid_submission_id(submission_id) is None:
         raise WrongUseError(
@@ -56,7 +56,7 @@ async def report(
         print_json(envelope)
     else:
         show(render_report(data))
-    return ExitCode.SOME_FAILED if data.get("failed") else ExitCode.DONE
+    return ExitCode.SOME_FAILED if data.get("failed") or data.get("pending") else ExitCode.DONE
 
 
 async def _report(api: ApiClient, submission_id: str, *, follow: bool) -> dict[str, Any]:

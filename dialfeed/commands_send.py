@@ -19,7 +19,7 @@ import structlog
 from dialfeed.api_access import api_options, key_and_url
 from dialfeed.api_client import ApiClient
 from dialfeed.command_options import CLIENT_SETTINGS, examples, json_option, settings_options
-from dialfeed.exits import CommandError, ExitCode, WrongUseError
+from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseError
 from dialfeed.installation import find_kafka
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.kafka_submit import KafkaSubmitter
@@ -108,14 +108,15 @@ class _Way:
         self._give_up: float = given["give_up_after"]
         self._salt = secrets.token_hex(8) if given["anew"] else ""
         self._kafka = find_kafka(settings) if given["to_kafka"] else None
-        self._api = None
+        self._url: str | None = given["url"]
+        self._api: tuple[str, str] | None = None
         try:
             key, url = key_and_url(settings, given["key_file"], given["url"])
             self._api = (url, key)
         except CommandError as error:
             if self._kafka is None:
                 raise
-            log.warning("reports_not_awaited", reason=error.sentence)
+            self._without_reports(error)
 
     @property
     def reported(self) -> bool:
@@ -129,13 +130,26 @@ class _Way:
             api = None
             if self._api is not None:
                 api = await stack.enter_async_context(ApiClient(*self._api, self._give_up, self._salt))
-                await api.require()
+                await self._require(api)
             if self._kafka is None:
                 assert api is not None
                 yield api
             else:
                 publisher = await stack.enter_async_context(KafkaPublisher(self._kafka))
-                yield KafkaSubmitter(publisher, api, self._give_up, self._salt)
+                yield KafkaSubmitter(publisher, api if self.reported else None, self._give_up, self._salt)
+
+    async def _require(self, api: ApiClient) -> None:
+        """Return if the API answers, or is not needed; raise UnreachableError."""
+        try:
+            await api.require()
+        except UnreachableError as error:
+            if self._kafka is None or self._url is not None:
+                raise
+            self._without_reports(error)
+
+    def _without_reports(self, error: CommandError) -> None:
+        self._api = None
+        log.warning("reports_not_awaited", reason=error.sentence)
 
 
 async def _send(records: RecordFile, kept: RejectedFile, way: _Way, size: int | None, given: Any) -> Totals:
@@ -192,6 +206,8 @@ def _answer(totals: Totals, written: int, rejected_file: str | None, seconds: fl
     if not as_json:
         quiet = ("unreadable", "pending", "requestsRepeated", "unknown", "rejectedFile", "notInRejectedFile")
         facts = {name: value for name, value in facts.items() if value or name not in quiet}
+        if totals.unknown:
+            facts["unknown"] = [f"{first} to {last}" for first, last in totals.unknown]
         facts["submissionIds"] = _some(totals.submission_ids)
     answer(facts, as_json)
 

@@ -23,6 +23,10 @@ from dialfeed.simulate_view import next_call_at, view
 
 MOST_SPEED = 1_000_000.0
 MOST_LINES = 10_000
+NOT_SETTLED = (
+    "Calls whose end was reported are not shown as ended yet: the sink is behind, or does not run.\n"
+    "Look again later (`callStatus` in batch-details); `dialfeed doctor` looks for a cause."
+)
 
 
 @click.command(
@@ -65,6 +69,8 @@ def simulate_command(settings: Settings, /, as_json: bool, key_file: Path | None
     if not as_json:
         facts["statuses"] = [f"{number:,} {status}" for status, number in facts["statuses"].items()]
     answer(facts, as_json)
+    if not progress.settled:
+        click.echo(NOT_SETTLED, err=True)
     return ExitCode.DONE if progress.settled else ExitCode.SOME_FAILED
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from dialfeed.exits import UnreachableError
+from dialfeed.exits import UnreachableError, WrongUseError
 from dialfeed.ownership import Running
 from dialfeed.settings import Settings
 from schemas.kafka_connection import KafkaConnection
@@ -95,6 +95,14 @@ def api_url(host: str, port: int) -> str:
     """Return the URL under which an API that listens on host and port is reached from this machine."""
     host = _ANY_HOST.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def cannot_listen(host: str, port: int, reason: str) -> WrongUseError:
+    """Return what is told where the API's address is taken, or none of this machine's."""
+    return WrongUseError(
+        f"the API cannot listen on {host}:{port}: {reason}",
+        "Stop what listens there, or set DIALFEED_HTTP to another address.",
+    )
 
 
 def _set_http(settings: Settings) -> str | None:

@@ -84,7 +84,6 @@ async def start(
     `report` gets lines for people, perhaps from another thread. Raises LocalKafkaError.
     """
     data_dir = data_dir.resolve()  # noqa: ASYNC240 - microseconds, before anything else runs
-    data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as undo:
         undo.enter_context(own(data_dir))
         java = await _aside(find_java)

@@ -7,6 +7,7 @@ a second while no broker answers; of theirs, each complaint is logged once in so
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -118,7 +119,11 @@ def _renderers(form: LogForm | None, out: IO[str]) -> list[Any]:
     on_terminal = out.isatty()
     if (form or ("human" if on_terminal else "json")) == "json":
         return [structlog.processors.JSONRenderer(default=str, ensure_ascii=False)]
-    return [structlog.dev.ConsoleRenderer(colors=on_terminal, pad_event_to=28, sort_keys=False)]
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=on_terminal and not os.environ.get("NO_COLOR"), pad_event_to=28, sort_keys=False
+        )
+    ]
 
 
 def clean_values(_logger: object, _method: str, event: _EventDict) -> _EventDict:

@@ -82,10 +82,10 @@ def render_report(data: Mapping[str, Any]) -> RenderableType:
     """Return a submission's report as a person reads it.
 
     `data` is the `data` of the contract's answers: of a 200, 207, 400 or 202, or of `submissions/{id}`. Counts first,
-    then what is wrong by code, then each chunk with its failed records.
+    and how many went through since, then what is wrong by code, then each chunk with its failed records.
     """
     chunks: list[Mapping[str, Any]] = data.get("failedChunks") or []
-    return Group(_counts(data, chunks), *_by_code(chunks), *(_chunk(chunk) for chunk in chunks))
+    return Group(_counts(data, chunks), *_mended(data), *_by_code(chunks), *(_chunk(chunk) for chunk in chunks))
 
 
 def _counts(data: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -105,6 +105,14 @@ def _counts(data: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]]) -> Ren
     if data.get("complete") is False:
         line.append(" (not complete yet)", style="yellow")
     return line
+
+
+def _mended(data: Mapping[str, Any]) -> list[RenderableType]:
+    """Return how many of those that failed went through since: the counts stay those of the first answer."""
+    replayed = data.get("replayed") or {}
+    if not replayed.get("count"):
+        return []
+    return [Text(f"{replayed['count']} of those failed went through in a replay since, the last {replayed['lastAt']}")]
 
 
 def _by_code(chunks: Sequence[Mapping[str, Any]]) -> list[RenderableType]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from dialfeed.exits import WrongUseError
 from dialfeed.kafka_errors import DataFolderInUseError
 
 LOCK_FILE = "kafka.lock"
@@ -27,9 +28,16 @@ LOOK_EVERY_SECONDS = 0.05
 def own(data_dir: Path) -> IO[str]:
     """Own `data_dir` until the file that is returned is closed, or this process ends in whatever way.
 
-    Raises DataFolderInUseError, naming the owner.
+    The folder is made where there is none. Raises WrongUseError where it cannot be used, DataFolderInUseError, naming
+    the owner.
     """
-    lock = (data_dir / LOCK_FILE).open("a+")
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / LOCK_FILE).open("a+")
+    except OSError as error:
+        raise WrongUseError(
+            f"the data folder {data_dir} cannot be used: {error.strerror}", "Set DIALFEED_DATA to another folder."
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

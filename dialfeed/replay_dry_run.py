@@ -19,6 +19,7 @@ from dialfeed.installation import find_kafka
 from dialfeed.registry_session import kafka_unreachable
 from dialfeed.registry_topic import RegistryTopic
 from dialfeed.replay_file import CorrectedFile, replacements_of
+from dialfeed.replay_progress import readable
 from dialfeed.replay_reading import letter_reader
 from dialfeed.replay_rehearsal import Judge, Rehearsal
 from dialfeed.settings import Settings
@@ -109,7 +110,7 @@ def body_of(job: ReplayJob) -> bytes:
 
 def for_people(facts: Mapping[str, Any], *, from_file: bool) -> dict[str, Any]:
     """Return the facts in lines, an example of each code; `from_file`: the records are corrected ones."""
-    shown = {name: value for name, value in facts.items() if name not in ("failedByCode", "examples")}
+    shown = readable({name: value for name, value in facts.items() if name not in ("failedByCode", "examples")})
     for code, count in facts["failedByCode"].items():
         first = facts["examples"][code][0]
         shown[code] = f"{count}, such as {first['submissionId']} {first['recordIndex']}: {first['message']}"

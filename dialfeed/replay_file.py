@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from dialfeed.exits import WrongUseError
+from dialfeed.plain_text import one_line
 from dialfeed.record_marks import marks_among
 from dialfeed.replay_table import Declared, EditedRow, read_rows
 from schemas.dead_letters import DeadLetter
@@ -28,6 +29,8 @@ from schemas.replay_changes import Place, Replacements
 from schemas.replay_jobs import ReplayJob
 from schemas.variable_shapes import Record
 from streams.campaigns import Campaigns
+
+_Edited = TypeVar("_Edited", "EditedLine", EditedRow)
 
 _BOM: Final = b"\xef\xbb\xbf"
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -45,11 +48,20 @@ class EditedLine:
 
         A field of the record's own that is named as a mark is not to be seen beside that, and stays.
         """
-        members, before = _members(self.text), members_of(record)
-        marks = marks_among(members)
-        after = {name: value for name, value in before.items() if name in marks}
-        after |= {name: bytes(value) for name, value in members.items() if name not in marks}
+        before = members_of(record)
+        marks = marks_among(_members(self.text))
+        after = {name: value for name, value in before.items() if name in marks} | self.own()
         return record if is_same(before, after) else put_together(record, after)
+
+    def own(self) -> dict[str, bytes]:
+        """Return the members that are no marks."""
+        members = _members(self.text)
+        marks = marks_among(members)
+        return {name: bytes(value) for name, value in members.items() if name not in marks}
+
+    def says_as(self, other: EditedLine) -> bool:
+        """Return whether both say the same of their record, whatever their marks say."""
+        return self.text == other.text or is_same(self.own(), other.own())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +85,12 @@ def read_corrected(file: Path) -> CorrectedFile:
         content = file.read_bytes()
     except OSError as error:
         raise WrongUseError(f"{file} cannot be read: {error.strerror}", "Name another file.") from None
-    found: dict[Place, EditedLine | EditedRow] = {}
     start = content.removeprefix(_BOM).lstrip()[:1]
+    found: dict[Place, EditedLine | EditedRow] = {}
     if start in (b"{", b"["):
-        found.update(_record(text, number) for number, text in enumerate(_records(content), start=1))
+        found |= _each_once(_record(text, number) for number, text in enumerate(_records(content), start=1))
     elif start:
-        found.update(read_rows(io.BytesIO(content)))
+        found |= _each_once(read_rows(io.BytesIO(content)))
     if not found:
         raise WrongUseError("the file is empty", "Write one with `dialfeed dead-letters --export FILE`.")
     return CorrectedFile(found, hashlib.sha256(content).hexdigest())
@@ -99,6 +111,19 @@ def declared_by(registry: Registry, job: ReplayJob) -> Declared:
 def replacements_of(file: CorrectedFile | None, registry: Registry, job: ReplayJob) -> Replacements | None:
     """Return what a job's file puts in place of records; None where it has none."""
     return file.replacements(declared_by(registry, job)) if file is not None else None
+
+
+def _each_once(records: Iterable[tuple[Place, _Edited]]) -> dict[Place, _Edited]:
+    """Return records by their place; raise WrongUseError where two of one place differ: nobody says which counts."""
+    found: dict[Place, _Edited] = {}
+    for place, record in records:
+        if not found.setdefault(place, record).says_as(record):
+            submission, index = place
+            raise WrongUseError(
+                f"record {index} of submission {one_line(submission)} is in the file twice, with different content",
+                "Nothing was sent. Keep one of them.",
+            )
+    return found
 
 
 def _records(content: bytes) -> list[bytes]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from rich.console import Console
@@ -45,6 +45,13 @@ def _bar() -> Iterator[Watch]:
             )
 
         yield watch
+
+
+def readable(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a replay for people: why letters were skipped in words, nothing where none were."""
+    because = [f"{count:,} {reason}" for reason, count in facts.get("skippedBecause", {}).items()]
+    shown = {name: value for name, value in facts.items() if name != "skippedBecause"}
+    return shown | ({"skippedBecause": because} if because else {})
 
 
 def _lines() -> Watch:

@@ -19,6 +19,7 @@ from schemas.messages import TryAgainError
 from schemas.outcomes import FieldError
 from schemas.records import Chunk, Replayed
 from schemas.registry import Registry
+from schemas.replay_board import skipped_because
 from schemas.replay_changes import Changes, Replacements
 from schemas.replay_jobs import ReplayJob, filter_of
 from schemas.replay_selection import Newest, Selection
@@ -153,6 +154,7 @@ class Rehearsal:
             **{name: done[name] for name in ("added", "updated", "superseded", "failed", "parked", "statuses")},
             "notAsked": done["passed"],
             "skipped": sum(counts.values()) - counts["selected"],
+            "skippedBecause": skipped_because(counts),
             "failedByCode": dict(self._codes.most_common()),
             "examples": self._examples,
         }

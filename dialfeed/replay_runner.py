@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from dialfeed.exits import CommandError, ExitCode
-from dialfeed.replay_reading import LetterReader, Read
+from dialfeed.replay_reading import LetterReader
 from dialfeed.replays_topic import ReplaysTopic
 from schemas.dead_letter_query import with_batches
 from schemas.dead_letters import DeadLetter
@@ -35,8 +35,13 @@ from schemas.topics import TopicName
 
 log = structlog.get_logger(__name__)
 
-CHECKPOINT_MESSAGES: Final = 20_000
-"""Read between two checkpoints; a slice never holds letters from both sides of one."""
+CHECKPOINT_OFFSETS: Final = 20_000
+"""Of a partition, at most, between two checkpoints; a slice never holds letters from both sides of one."""
+
+CHECKPOINT_SECONDS: Final = 30
+"""Where a rate is set a checkpoint comes about as often: what was sent since the last one has to go out again."""
+
+FEWEST_OFFSETS: Final = 500
 
 MOST_UNANSWERED: Final = 100
 """Slices on their way at most, so that what is sent now does not have to wait behind a million old records.
@@ -179,22 +184,25 @@ class Replay:
         return progress
 
     async def _publish_all(self, progress: ReplayProgress) -> ReplayProgress:
-        read_since = 0
+        every, read_since, place = checkpoint_offsets(self._job.rate), 0, (0, 0)
         async for read in self._reader.read(self._source, progress.positions, progress.ends):
             if self._state.ended:  # by another process that ran it too
                 break
-            await self._take(read)
-            read_since += len(read.messages)
-            self._read += len(read.messages)
-            ended = read.position >= progress.ends[read.partition]
-            if read_since >= CHECKPOINT_MESSAGES or (ended and read_since):
-                progress, read_since = await self._checkpoint(progress, read), 0
-            if ended:
+            for mark, messages in by_checkpoint(read.messages, every):
+                if read_since and (read.partition, mark) != place:
+                    progress, read_since = await self._checkpoint(progress, read.partition, mark), 0
+                place = read.partition, mark
+                await self._take(messages)
+                read_since += len(messages)
+                self._read += len(messages)
+            if read.position >= progress.ends[read.partition]:
+                if read_since:
+                    progress, read_since = await self._checkpoint(progress, read.partition, read.position), 0
                 self._selection.next_partition()
         return progress
 
-    async def _take(self, read: Read) -> None:
-        for message in read.messages:
+    async def _take(self, messages: Sequence[Any]) -> None:
+        for message in messages:
             attempt = self._selection.take(message.value, message.headers)
             if attempt is None:
                 continue
@@ -238,14 +246,14 @@ class Replay:
             self._pace_at = max(self._pace_at, time.monotonic()) + records / self._job.rate
             await asyncio.sleep(self._pace_at - time.monotonic())
 
-    async def _checkpoint(self, progress: ReplayProgress, read: Read) -> ReplayProgress:
+    async def _checkpoint(self, progress: ReplayProgress, partition: int, position: int) -> ReplayProgress:
         """Publish what is gathered, and only then write down the place after it."""
         for chunk in self._slicer.flush():
             await self._send(chunk)
         await self._send_statuses()
         await self._published(0)
         positions = list(progress.positions)
-        positions[read.partition] = read.position
+        positions[partition] = position
         counts, self._counts = self._counts + self._selection.counts, Counter()
         self._selection.counts.clear()
         written = msgspec.structs.replace(
@@ -311,6 +319,22 @@ class Replay:
         outcomes, progress = self._state.outcomes(), self._state.progress
         to_read = progress.to_read if progress is not None else 0
         self._watch(Sight(self._read, to_read, self._sent - sum(outcomes.values()), outcomes))
+
+
+def checkpoint_offsets(rate: int | None) -> int:
+    """Return how many offsets of a partition are between two checkpoints of a replay at this rate."""
+    if rate is None:
+        return CHECKPOINT_OFFSETS
+    return min(CHECKPOINT_OFFSETS, max(FEWEST_OFFSETS, CHECKPOINT_SECONDS * rate))
+
+
+def by_checkpoint(messages: Sequence[Any], every: int) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Yield messages with the offset of the checkpoint before them: a multiple of `every`.
+
+    So neither the places of checkpoints nor what a slice holds depend on how Kafka hands the messages out.
+    """
+    for number, group in groupby(messages, key=lambda message: message.offset // every):
+        yield number * every, list(group)
 
 
 def topics_of(job: ReplayJob) -> tuple[TopicName, TopicName]:

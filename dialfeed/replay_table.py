@@ -53,6 +53,10 @@ class EditedRow:
                 members[name] = value
         return record if members == before else put_together(record, members)
 
+    def says_as(self, other: EditedRow) -> bool:
+        """Return whether both say the same of their record."""
+        return self == other
+
     def _value(self, field: Field | None, name: str, cell: Cell, before: bytes | None) -> bytes | None:
         """Return a changed cell as JSON; None where an emptied one takes its field away."""
         if name == RECORD:

@@ -17,7 +17,7 @@ import httpx
 import structlog
 
 from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseError
-from dialfeed.installation import RunFile, api_url, remove_run_file, write_run_file
+from dialfeed.installation import RunFile, api_url, cannot_listen, remove_run_file, write_run_file
 from dialfeed.ownership import own
 from dialfeed.sample import show_sample
 from dialfeed.setting_forms import mask_password
@@ -51,9 +51,9 @@ class _Installation:
 
     async def run(self, stop: asyncio.Event, *, sample: bool) -> None:
         settings = self._settings
-        settings.data.mkdir(parents=True, exist_ok=True)
         async with AsyncExitStack() as undo:
             undo.enter_context(own(settings.data))
+            _require_free(settings)
             undo.push_async_callback(self._stop)
             undo.callback(remove_run_file, settings.data)
             stopped = asyncio.create_task(stop.wait())
@@ -149,23 +149,47 @@ def _child(name: str, arguments: list[str], environment: dict[str, str]) -> Chil
     return ChildProcess(name, [sys.executable, "-m", "dialfeed", *arguments], environment)
 
 
+def _require_free(settings: Settings) -> None:
+    """Raise WrongUseError, before anything is started, where the API could not listen on the address that is set."""
+    host, port = settings.http_address
+    if _is_set(settings) and (reason := _not_free(host, port)):
+        raise cannot_listen(host, port, reason)
+
+
 def _free_address(settings: Settings) -> tuple[str, int]:
     """Return the address that is set; a free one where none is set and the default is taken."""
     host, port = settings.http_address
-    if "http" in settings.model_fields_set and port:
+    if _is_set(settings):
         return host, port
     for candidate in (port, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, candidate))
-            except OSError:
-                continue
-            chosen = probe.getsockname()[1]
-        if chosen != port:
-            _say(f"Port {port} is in use, so the API listens on {chosen}. DIALFEED_HTTP sets another.")
-        return host, chosen
+        with suppress(OSError):
+            chosen = _bound(host, candidate)
+            if chosen != port:
+                _say(f"Port {port} is in use, so the API listens on {chosen}. DIALFEED_HTTP sets another.")
+            return host, chosen
     raise WrongUseError(f"nothing can listen on {host}", "Set DIALFEED_HTTP to another address.")
+
+
+def _is_set(settings: Settings) -> bool:
+    return "http" in settings.model_fields_set and settings.http_address[1] != 0
+
+
+def _not_free(host: str, port: int) -> str:
+    try:
+        _bound(host, port)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _bound(host: str, port: int) -> int:
+    """Take a port for a moment and return its number, that of a free one for 0; raise OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        taken: int = probe.getsockname()[1]
+        return taken
 
 
 async def _ready(url: str) -> None:

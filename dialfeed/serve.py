@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -15,6 +16,7 @@ import uvloop
 from dialfeed import garbage
 from dialfeed.admin_key import ensure_admin_key
 from dialfeed.exits import WrongUseError
+from dialfeed.installation import cannot_listen
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_session import RULES
 from dialfeed.registry_topic import RegistryTopic
@@ -95,10 +97,11 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         receipts = ReceiptConsumer(kafka)
         await stack.enter_async_context(_following(receipts))
         await stack.enter_async_context(_following(ReplayGroup(kafka, publisher, replays, registry)))
+        edge = edge_settings(settings)
+        listening = stack.enter_context(_listening(edge))  # before a key is shown that nobody looks for after an error
         await ensure_admin_key(registry, publisher)
         sink = _sink(settings, kafka, clickhouse, publisher) if with_load else ()
         running = await stack.enter_async_context(_running(sink))
-        edge = edge_settings(settings)
         app = create_app(
             edge,
             registry=registry,
@@ -114,7 +117,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         )
         garbage.settle()
         ended = asyncio.Event()
-        serving = asyncio.create_task(serve(app, listen(edge), stop=ended, started=lambda: log.info("api_ready")))
+        serving = asyncio.create_task(serve(app, listening, stop=ended, started=lambda: log.info("api_ready")))
         try:
             await _until(stop, [*running, serving])
         finally:
@@ -146,6 +149,14 @@ def edge_settings(settings: Settings) -> EdgeSettings:
         drain_seconds=DRAIN_SECONDS,
         stop_seconds=CUT_OFF_SECONDS,
     )
+
+
+def _listening(edge: EdgeSettings) -> socket.socket:
+    """Return a socket that listens on the address that is set; raise WrongUseError."""
+    try:
+        return listen(edge)
+    except OSError as error:
+        raise cannot_listen(edge.host, edge.port, error.strerror or str(error)) from None
 
 
 async def _rehearsed(

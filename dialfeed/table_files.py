@@ -73,11 +73,14 @@ def _table(file: BinaryIO, variables: Variables) -> RecordFile:
 
 
 def _told(records: Iterator[TableRecord]) -> Iterator[FileRecord]:
+    record = None
     try:
         for record in records:
             yield FileRecord(unmarked(record.raw), record.row, record.errors)
     except TableError as error:
         raise _unreadable(error, "Correct the file, and send it again: what was sent is not sent twice.") from error
+    if record is None:
+        raise WrongUseError("the table has a header and no rows", "Give at least one row.")
 
 
 def _unreadable(error: TableError, remedy: str) -> WrongUseError:

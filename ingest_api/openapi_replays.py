@@ -61,6 +61,7 @@ _TRIED_COUNTS: Final = (
     "notAsked",
     "skipped",
 )
+_SKIPPED: Final = {"type": "object", "additionalProperties": COUNT}
 _EXAMPLE: Final = {
     "submissionId": "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11",
     "recordIndex": 17,
@@ -72,6 +73,8 @@ TRIED: Final = {
     **dict.fromkeys(_TRIED_COUNTS, 0),
     "selected": 1,
     "failed": 1,
+    "skipped": 2,
+    "skippedBecause": {"older": 2},
     "failedByCode": {"type": 1},
     "examples": {"type": [_EXAMPLE]},
 }
@@ -91,7 +94,7 @@ def replay_schemas() -> dict[str, Schema]:
         "replayId": TEXT,
         "state": {"enum": ["running", "done", "refused"]},
         **dict.fromkeys(_COUNTS, COUNT),
-        "skippedBecause": {"type": "object", "additionalProperties": COUNT},
+        "skippedBecause": _SKIPPED,
         "asked": {"type": "object"},
         "acceptedAt": {**COUNT, "description": "ms since the epoch"},
         "updatedAt": {**COUNT, "description": "ms since the epoch"},
@@ -105,6 +108,7 @@ def replay_schemas() -> dict[str, Schema]:
             {
                 "dryRun": {"const": True},
                 **dict.fromkeys(_TRIED_COUNTS, COUNT),
+                "skippedBecause": _SKIPPED,
                 "failedByCode": {"type": "object", "additionalProperties": COUNT},
                 "examples": {"type": "object", "additionalProperties": array_of({"type": "object"})},
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Final, Protocol
@@ -130,10 +131,12 @@ def _message(key: str, value: bytes | None) -> Message:
 def summary(state: ReplayState) -> dict[str, Any]:
     """Return what became of a replay's records, as it is shown.
 
-    `selected` = replayed + superseded + failed + parked + statuses + pending.
+    `selected` = replayed + superseded + failed + parked + statuses + pending: what was sent since the last checkpoint
+    and has its receipt counts too.
     """
     done, progress = state.outcomes(), state.progress
-    selected, statuses = (progress.selected, progress.statuses) if progress else (0, 0)
+    written, statuses = (progress.selected, progress.statuses) if progress else (0, 0)
+    selected = max(written, statuses + sum(done.values()))
     skipped = {name: getattr(progress, name) for name in SKIPPED} if progress else {}
     return {
         "replayId": state.job.replay_id,
@@ -147,10 +150,15 @@ def summary(state: ReplayState) -> dict[str, Any]:
         "failed": done["failed"],
         "parked": done["parked"],
         "statuses": statuses,
-        "pending": max(0, selected - statuses - sum(done.values())),
+        "pending": selected - statuses - sum(done.values()),
         "skipped": sum(skipped.values()),
-        "skippedBecause": {_SHOWN.get(name, name): count for name, count in skipped.items() if count},
+        "skippedBecause": skipped_because(skipped),
     }
+
+
+def skipped_because(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return why letters were passed over, as it is shown."""
+    return {_SHOWN.get(name, name): counts[name] for name in SKIPPED if counts.get(name)}
 
 
 def shown(state: ReplayState) -> dict[str, Any]:

@@ -97,12 +97,13 @@ def _rows(lines: Iterator[str], delimiter: str, number: int) -> Iterator[Row]:
     width = 0
     while True:
         number += 1
+        before = reader.line_num
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield _broken(number, str(error))
+            yield _broken(number, str(error), in_one_line=reader.line_num - before <= 1)
             continue
         width = width or len(_without_end(cells))
         yield _row(number, cells, width)
@@ -125,7 +126,9 @@ def _row(number: int, cells: list[str], width: int) -> Row:
     return Row(number, [*cells], f"has {len(cells)} cells, the header has {width}: quote a cell that holds a delimiter")
 
 
-def _broken(number: int, reason: str) -> Row:
+def _broken(number: int, reason: str, *, in_one_line: bool) -> Row:
+    if in_one_line and reason.startswith(_TOO_LONG):
+        raise TableError(f"row {number} has a cell of more than {csv.field_size_limit()} characters")
     if reason.startswith((_ENDS_EARLY, _TOO_LONG)):
         raise TableError(
             f"row {number} begins a quoted cell that does not end: close the quote, and double quotes inside it"

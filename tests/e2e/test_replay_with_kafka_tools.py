@@ -56,10 +56,12 @@ async def test_the_recipe_replays_what_it_says(kafka_bootstrap: str, tmp_path: P
     async with bus_of_its_own(kafka_bootstrap) as bus:
         late = {"batch": "late"}
         await bus.produce(body(record(1), record(2, name="a, b:\tü"), **late), submission_id="late")
+        await bus.produce(b"\x00 no text: \xff", submission_id="junk")
         await bus.produce(body(record(3, amount=",batch-id:other,"), record(4)), submission_id="bad")
         with part(bus, tmp_path, "worker"):
             await bus.dead_letters("late", 2)
             await bus.dead_letters("bad", 1)
+            await bus.dead_letters("junk", 1)
             await write(
                 bus.publisher, Batch(batch_id="late", workspace_id="w", name="Late", phone_ids=["n"], created_at=1)
             )

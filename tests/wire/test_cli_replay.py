@@ -25,6 +25,7 @@ from schemas.dead_letters import DeadLetter, to_message
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message
 from schemas.records import Chunk, ReplayReceipt
+from schemas.replay_jobs import ReplayProgress
 from schemas.topics import TopicName
 from tests.support.bus import CAMPAIGN
 from tests.support.command import Type, typing
@@ -344,6 +345,28 @@ def test_a_replay_killed_in_the_middle_goes_on_with_the_same_slices(kafka: Kafka
         assert before.get(chunk.replay.part, places([chunk])) == places([chunk])
 
 
+def test_slices_end_at_checkpoints_wherever_those_are_and_however_letters_are_fetched(
+    kafka: KafkaConnection, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dialfeed.replay_runner.CHECKPOINT_OFFSETS", 10)
+    publish(kafka, [Message(TopicName.DEAD_LETTER, b"foreign", to_message(numbered(0)).key)] * 13)
+    put(kafka, *(numbered(n, submission_id="s0") for n in range(30)))
+    replay_id = typed("replay", "--give-up-after", "1", "--json").json["replayId"]
+    positions = [sum(one.positions) - sum(one.starts) for one in progress_of(kafka, replay_id)]
+    assert positions == [0, 10, 20, 30, 40, 43]
+    first = {c.replay.part: places([c]) for c in slices(kafka) if c.replay is not None}
+    assert [len(records) for _, records in sorted(first.items())] == [7, 10, 10, 3]
+    monkeypatch.setattr("dialfeed.replay_reading.MOST_AT_ONCE", 3)
+    typed("replay", "--give-up-after", "1", "--submission", "s0")
+    second = [c for c in slices(kafka) if c.replay is not None and c.replay.replay_id != replay_id]
+    assert {c.replay.part: places([c]) for c in second if c.replay is not None} == first
+
+
+def progress_of(kafka: KafkaConnection, replay_id: str) -> list[ReplayProgress]:
+    values = [message.value for message in read(kafka, TopicName.REPLAYS) if message.key.startswith(b"progress/")]
+    return [one for one in (decode(value, ReplayProgress) for value in values) if one.replay_id == replay_id]
+
+
 def test_ctrl_c_says_how_to_go_on(kafka: KafkaConnection) -> None:
     put(kafka, *(numbered(n) for n in range(60)))
     with started("--rate", "4", "--json") as process:
@@ -402,12 +425,12 @@ def test_a_dry_run_says_what_would_happen_and_sends_nothing(kafka: KafkaConnecti
     mended = typed("replay", "--dry-run", "--set", "amount=2", "--set", "name=Bo", "--batch", "b", "--json")
     assert (mended.code, mended.json["replayed"], mended.json["failed"]) == (0, 3, 0)
     assert "batch_unknown" in typed("replay", "--dry-run").out
-    assert (
-        typed("replay", "--dry-run", "--batch", "b", "--agent-version", "7", "--json").json["failedByCode"][
-            "schema_unusable"
-        ]
-        == 3
-    )
+    Path("corrected.ndjson").write_text('{"_submission":"s0","_index":0}\n{"_submission":"nobody","_index":0}\n')
+    missing = typed("replay", "--dry-run", "--from", "corrected.ndjson", "--set", "amount=2", "--json")
+    assert (missing.code, missing.json["selected"], missing.json["notFound"]) == (1, 1, 1)
+    assert missing.json["skippedBecause"] == {}
+    unusable = typed("replay", "--dry-run", "--batch", "b", "--agent-version", "7", "--json")
+    assert unusable.json["failedByCode"]["schema_unusable"] == 3
 
 
 def test_what_is_resumed_takes_no_other_filter(typed: Type) -> None:

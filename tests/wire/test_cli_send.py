@@ -160,6 +160,13 @@ def test_where_the_outcome_stays_unknown_the_lines_are_named(typed: Type) -> Non
     assert "lines 1 to 2" in ended.err
 
 
+def test_people_read_which_lines_are_unknown(typed: Type) -> None:
+    with scripted_api(lambda _: Scripted(drop=True)) as api:
+        arguments = ("--give-up-after", "1", "--chunk", "1", lines_file(contacts(2)))
+        ended = typed("send", "--batch", "b1", "--url", api.url, *arguments)
+    assert ["unknown", "1", "to", "1,", "2", "to", "2"] in [line.split() for line in ended.out.splitlines()]
+
+
 def test_an_answer_that_is_not_known_yet_is_followed_to_its_end(typed: Type) -> None:
     reports = iter(
         [
@@ -363,6 +370,14 @@ def test_without_a_kafka_to_send_to_it_says_how_to_start_one(typed: Type) -> Non
     assert "dialfeed run" in ended.err
 
 
+def test_a_table_without_rows_is_told(typed: Type) -> None:
+    Path("contacts.csv").write_text("phoneNumber,n\n\n")
+    with scripted_api() as api:
+        ended = send(typed, api, "contacts.csv")
+    assert (ended.code, ended.json["sent"], api.asked) == (2, 0, [])
+    assert "the table has a header and no rows" in ended.err
+
+
 def test_a_long_file_is_not_held_in_memory(typed: Type) -> None:
     import tracemalloc  # noqa: PLC0415 - only here
 
@@ -396,6 +411,11 @@ def test_a_report_is_followed_until_it_is_complete(typed: Type, monkeypatch: pyt
     with scripted_api(lambda _: next(reports)) as api:
         ended = typed("report", "s-1", "--follow", "--url", api.url, "--json")
     assert (ended.code, ended.json["data"]["complete"]) == (1, True)
+
+
+def test_a_report_with_pending_records_ends_with_1(typed: Type) -> None:
+    with scripted_api(lambda _: Scripted(data={"added": 1, "failed": 0, "pending": 1, "complete": False})) as api:
+        assert typed("report", "s-1", "--url", api.url).code == 1
 
 
 def test_a_report_that_does_not_exist_is_wrong_use(typed: Type) -> None:

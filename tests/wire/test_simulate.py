@@ -145,6 +145,7 @@ def test_calls_that_stay_pending_end_with_1(typed: Type, monkeypatch: pytest.Mon
     with scripted_api(Batch(pending(3), deaf=True).answer) as api:
         ended = typed("simulate", "--once", "--leap", "--json", "--url", api.url)
     assert (ended.code, ended.json["unfinished"]) == (1, 0)
+    assert "not shown as ended yet" in ended.err
 
 
 def test_numbers_are_passed_on_with_their_plus(typed: Type) -> None:

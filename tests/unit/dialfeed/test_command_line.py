@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import pytest
 
-from dialfeed.command_line import SUBCOMMANDS, cli
+from dialfeed.command_line import SUBCOMMANDS, cli, run_command_line
 from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseError
 from schemas.messages import MustStopError, TryAgainError
 from tests.support.command import Type, typing
+
+Child = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def everything() -> Iterator[tuple[str, ...]]:
@@ -92,6 +96,27 @@ def test_what_a_person_can_meet_ends_without_a_traceback(
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize(("no_color", "colored"), [(None, True), ("1", False)])
+def test_on_a_terminal_an_error_is_red_unless_no_color_is_set(
+    no_color: str | None, colored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        cli, "get_command", lambda *_: click.Command("fail", callback=lambda: _raise(CommandError("no")))
+    )
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    run_command_line(["fail"])
+    assert terminal.getvalue() == ("\x1b[31mdialfeed: no\x1b[0m\n" if colored else "dialfeed: no\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def test_a_fault_of_ours_is_told_apart_from_records_that_failed(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         cli, "get_command", lambda *_: click.Command("fail", callback=lambda: _raise(ZeroDivisionError()))
@@ -111,6 +136,43 @@ def test_a_wrong_setting_stops_the_start(typed: Type, monkeypatch: pytest.Monkey
     ended = typed("workspace", "list")
     assert ended.code == 2
     assert "DIALFEED_KAFKA is 'nowhere'" in ended.err
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Child:
+    """Run a command as people do, with stdout as Python buffers it."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    monkeypatch.setenv("DIALFEED_KAFKA", "127.0.0.1:9")
+
+    def run(shell: str, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", f'exec "$@" {shell}', "sh", sys.executable, "-m", "dialfeed", *arguments]
+        return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("doctor", "--json")])
+def test_a_reader_who_has_had_enough_is_no_error(arguments: tuple[str, ...], child: Child) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = child("", *arguments, stdout=writer)
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("doctor", "--json")])
+def test_a_full_disk_is_told(arguments: tuple[str, ...], child: Child) -> None:
+    ended = child(">/dev/full", *arguments)
+    assert (ended.returncode, ended.stderr.splitlines()) == (
+        70,
+        ["dialfeed: what is to be written has no place: No space left on device", "Make room."],
+    )
+
+
+def test_streams_that_were_closed_before_the_start_are_no_error(child: Child) -> None:
+    assert child("<&- >&- 2>&-", "topics").returncode == 3
 
 
 def _raise(error: BaseException) -> None:

@@ -59,6 +59,24 @@ def test_without_a_terminal_and_a_wish_lines_are_json() -> None:
     assert only(stream)["event"] == "hello"
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("no_color", "colored"), [(None, True), ("", True), ("1", False)])
+def test_on_a_terminal_lines_are_for_people_in_color_unless_no_color_is_set(
+    no_color: str | None, colored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    stream = Terminal()
+    logs.configure(None, stream=stream)
+    structlog.get_logger("x").info("hello")
+    assert ("\x1b[" in stream.getvalue(), "hello" in stream.getvalue()) == (colored, True)
+
+
 @pytest.mark.parametrize("form", ["human", "json"])
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nERROR forged", "a\u2028b", "\x1b[31mred", "a\u202eb"])
 def test_no_value_makes_a_line_or_commands_the_terminal(form: LogForm, text: str) -> None:

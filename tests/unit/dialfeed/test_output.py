@@ -40,6 +40,13 @@ def test_a_207_counts_what_failed_by_its_chunks(capsys: pytest.CaptureFixture[st
     assert shown(data, capsys).startswith("Submission s: 6 added, 5 failed\n")
 
 
+def test_what_went_through_since_is_told_beside_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    replayed = {"count": 3, "lastAt": "2026-11-28T22:09:57.092Z", "records": []}
+    lines = shown({"submissionId": "s", "added": 6, "failed": 5, "replayed": replayed}, capsys).splitlines()
+    assert lines[1] == "3 of those failed went through in a replay since, the last 2026-11-28T22:09:57.092Z"
+    assert len(shown({"added": 6, "replayed": {"count": 0, "lastAt": None}}, capsys).splitlines()) == 1
+
+
 def test_errors_are_counted_by_code_most_frequent_first(capsys: pytest.CaptureFixture[str]) -> None:
     data = {"failedChunks": [chunk(failed(1, MISSING), failed(2, WRONG), failed(3, MISSING, WRONG), failed(4, WRONG))]}
     lines = [line.split() for line in shown(data, capsys).splitlines()]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dialfeed.exits import WrongUseError
 from dialfeed.kafka_errors import DataFolderInUseError
 from dialfeed.ownership import PID_FILE, Running, forget, own
 
@@ -49,3 +50,15 @@ def test_a_folder_has_one_owner_at_a_time_who_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_free_again_when_its_owner_lets_go(tmp_path: Path) -> None:
     own(tmp_path).close()
     own(tmp_path).close()
+
+
+def test_a_folder_is_made_where_there_is_none(tmp_path: Path) -> None:
+    own(tmp_path / "new" / "data").close()
+    assert (tmp_path / "new" / "data").is_dir()
+
+
+def test_where_no_folder_can_be_made_the_setting_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WrongUseError, match="cannot be used: Not a directory") as refused:
+        own(tmp_path / "file" / "data")
+    assert "DIALFEED_DATA" in refused.value.remedy

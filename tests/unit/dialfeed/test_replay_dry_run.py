@@ -48,3 +48,12 @@ def test_what_could_not_be_asked_comes_with_what_to_do() -> None:
     assert for_people(facts, from_file=False)["notAsked"] == f"2: {NEEDS_A_KEY}"
     assert for_people(facts, from_file=True)["notAsked"] == f"2: {NEEDS_A_SERVER}"
     assert for_people({**facts, "notAsked": 0}, from_file=False)["notAsked"] == 0
+
+
+def test_people_are_told_in_words_why_letters_were_skipped() -> None:
+    facts = {"dryRun": True, "notAsked": 0, "skipped": 1_003, "failedByCode": {}, "examples": {}}
+
+    because = {"skippedBecause": {"older": 1_000, "tooLarge": 3}}
+
+    assert for_people(facts | because, from_file=False)["skippedBecause"] == ["1,000 older", "3 tooLarge"]
+    assert "skippedBecause" not in for_people(facts | {"skippedBecause": {}}, from_file=False)

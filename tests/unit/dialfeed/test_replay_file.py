@@ -133,6 +133,32 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
         read_corrected(path)
 
 
+def marked(index: int, **fields: Any) -> str:
+    return json.dumps({**fields, "_index": index, "_submission": "s", "_attempt": fields.get("n", 0)})
+
+
+def test_a_record_that_is_there_twice_and_says_the_same_is_taken_once(tmp_path: Path) -> None:
+    path = tmp_path / "corrected.ndjson"
+    path.write_text(
+        "\n".join([marked(0, a=1, b="x"), '{"b":"\\u0078","a":1,"_index":0,"_submission":"s","_errors":[]}'])
+    )
+    assert list(read_corrected(path).records) == [("s", 0)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\n".join([marked(3, n=1), marked(4, n=1), marked(3, n=2)]),
+        "n,_index,_submission\n1,3,s\n1,4,s\n2,3,s\n",
+    ],
+)
+def test_a_record_that_is_there_twice_with_different_content_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "corrected"
+    path.write_text(content)
+    with pytest.raises(WrongUseError, match="record 3 of submission s is in the file twice, with different content"):
+        read_corrected(path)
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

@@ -76,6 +76,14 @@ def test_a_table_without_a_phone_column_is_refused_before_a_schema_is_asked_for(
         pass
 
 
+def test_a_cell_that_is_too_long_is_told_as_such() -> None:
+    with (
+        read(b"phoneNumber,n\n1," + b"x" * 131_073 + b"\n") as file,
+        pytest.raises(WrongUseError, match="row 2 has a cell of more than 131072 characters"),
+    ):
+        next(file.records)
+
+
 def test_a_table_that_breaks_further_down_says_so_when_it_is_reached() -> None:
     with read(b'phoneNumber,n\n1,a\n2,"b\n') as file:
         assert next(file.records).place == 2

@@ -346,6 +346,13 @@ def test_a_board_adds_up_receipts_each_slice_once() -> None:
     assert (state.answered(2), state.answered(1), state.accepted_at) == (2, 1, 123)
 
 
+def test_what_was_sent_since_the_last_checkpoint_is_selected_too_once_it_is_answered() -> None:
+    state = board(job(), progress(selected=3, statuses=1), receipt(0, added=4), receipt(1, failed=2)).replays["r"]
+    shown = summary(state)
+    assert (shown["selected"], shown["replayed"], shown["failed"], shown["statuses"]) == (7, 4, 2, 1)
+    assert shown["pending"] == 0
+
+
 def test_what_has_ended_keeps_its_counts_without_its_receipts() -> None:
     ended = progress(state=DONE, positions=[5, 20], parts=1, selected=3, added=2, parked=1, older=4, too_large=1)
     state = board(job(), progress(), receipt(0, added=1), ended, receipt(0, failed=9)).replays["r"]
