@@ -58,7 +58,7 @@ async def _bounded(pieces: AsyncIterator[bytes], limit_bytes: int) -> AsyncItera
 
 
 def _too_large(limit_bytes: int) -> RefusedError:
-    return refused(HttpCode.BODY_TOO_LARGE, f"the body is over {limit_bytes} bytes: send fewer records at a time")
+    return refused(HttpCode.BODY_TOO_LARGE, f"the body is over {limit_bytes} bytes: send less at a time")
 
 
 async def _arriving(request: Request, idle_seconds: float) -> AsyncIterator[bytes]:
