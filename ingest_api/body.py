@@ -35,7 +35,7 @@ async def read_body(request: Request, limit_bytes: int, idle_seconds: float, hol
 
 async def body_pieces(request: Request, limit_bytes: int, idle_seconds: float) -> AsyncIterator[bytes]:
     """Yield the body as it comes, inflated; raise as `read_body` does."""
-    coding = coding_of(request.headers.get("content-encoding"))
+    coding = coding_of(request.headers.getlist("content-encoding"))
     _refuse_announced(request.headers.get("content-length"), limit_bytes)
     arriving = _bounded(_arriving(request, idle_seconds), limit_bytes)
     async for piece in arriving if coding is None else _bounded(_inflated(arriving, inflater(coding)), limit_bytes):

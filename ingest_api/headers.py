@@ -49,9 +49,12 @@ def require_utf8(content_type: str) -> None:
         raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, "send text as UTF-8", "Content-Type")
 
 
-def coding_of(content_encoding: str | None) -> str | None:
-    """Return the coding that the body is to be inflated from, None for a plain one; refuse (415) other encodings."""
-    names = [name.strip().lower() for name in (content_encoding or "").split(",")]
+def coding_of(content_encoding: Iterable[str]) -> str | None:
+    """Return the coding that the body is to be inflated from, None for a plain one; refuse (415) other encodings.
+
+    Several headers are one list (RFC 9110, section 5.3).
+    """
+    names = [name.strip().lower() for name in ",".join(content_encoding).split(",")]
     match [name for name in names if name not in ("", "identity")]:
         case []:
             return None
