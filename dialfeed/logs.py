@@ -1,7 +1,8 @@
 """Logs on stderr: lines for people or JSON lines, one renderer for ours and for the libraries'.
 
 No value can forge a line or flood the log: each is put on one line and capped. Kafka's clients complain a hundred times
-a second while no broker answers; of theirs, each complaint is logged once in some seconds, with how many were left out.
+a second while no broker answers, and the HTTP server of each request that is none; of theirs, each complaint is logged
+once in some seconds, with how many were left out.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ MOST_VALUE_CHARACTERS: Final = 500
 MOST_TRACEBACK_CHARACTERS: Final = 8_000
 KAFKA_CLIENTS: Final = ("aiokafka", "faust", "mode", "kafka")
 TALKATIVE: Final = ("httpx", "httpcore", "uvicorn", "asyncio")
+LIMITED: Final = (*KAFKA_CLIENTS, "uvicorn")
+INDISCREET: Final = ("python_multipart",)
+"""Their warnings hold bytes of what a caller sent; what is wrong with it is said by the answer."""
 
 _EventDict = MutableMapping[str, Any]
 
@@ -70,7 +74,7 @@ def configure(form: LogForm | None, *, clients: int = logging.WARNING, stream: I
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
-    handler.addFilter(RateLimitOfClients())
+    handler.addFilter(RateLimitOfLibraries())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
@@ -80,14 +84,14 @@ def configure(form: LogForm | None, *, clients: int = logging.WARNING, stream: I
     _install(handler, clients)
 
 
-class RateLimitOfClients(RateLimit):
-    """Limits Kafka's clients only."""
+class RateLimitOfLibraries(RateLimit):
+    """Limits Kafka's clients and the HTTP server only."""
 
     def __init__(self) -> None:
         super().__init__(REPEAT_AFTER_SECONDS)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.name.partition(".")[0] not in KAFKA_CLIENTS or super().filter(record)
+        return record.name.partition(".")[0] not in LIMITED or super().filter(record)
 
 
 def _install(handler: logging.Handler, clients: int) -> None:
@@ -100,6 +104,8 @@ def _install(handler: logging.Handler, clients: int) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in KAFKA_CLIENTS:
         logging.getLogger(name).setLevel(clients)
+    for name in INDISCREET:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _shared_processors() -> list[Any]:

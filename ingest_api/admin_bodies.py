@@ -10,8 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from ingest_api.batch_details import utc
-from ingest_api.batches import MOST_ERRORS, TIMEZONES, NewBatch, calling_rules, field_error
+from ingest_api.batches import TIMEZONES, NewBatch, calling_rules
 from ingest_api.envelope import RefusedError, RequestError
+from ingest_api.field_errors import field_errors
 from schemas.outcomes import HttpCode
 from schemas.records import Agent, ApiKey, Batch, CallingNumber, Workspace
 from schemas.registrations import Refusal, RegistrationRefusedError
@@ -83,8 +84,7 @@ def checked(kind: type[B], fields: dict[str, Any], known_timezone: Callable[[str
     try:
         return kind.model_validate(fields, context={TIMEZONES: known_timezone})
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RefusedError(*(field_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS])) from None
+        raise RefusedError(*field_errors(error)) from None
 
 
 def refusal(error: RegistrationRefusedError) -> RefusedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
@@ -19,20 +20,27 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ingest_api.envelope import RequestError, refused
+from ingest_api.field_errors import MOST_ERRORS, field_error, field_errors
 from schemas.outcomes import HttpCode
 from schemas.records import Batch
 
 BODY_LIMIT_BYTES: Final = 256 * 1024
-MOST_ERRORS: Final = 100
 WEEK_SECONDS: Final = 7 * 24 * 60 * 60
 _BOM: Final = b"\xef\xbb\xbf"
 TIMEZONES: Final = "known_timezone"
+_CLOCK_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def _not_blank(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("blank", "must not be blank")
     return text.strip()
+
+
+def _clock_time(text: str) -> str:
+    if not _CLOCK_TIME.fullmatch(text):
+        raise PydanticCustomError("clock_time", "must be a time as HH:MM, such as 09:00")
+    return text
 
 
 def _different(values: list[Any]) -> list[Any]:
@@ -55,7 +63,8 @@ def _known_timezone(name: str | None, info: ValidationInfo) -> str | None:
 NOT_BLANK: Final[dict[str, Any]] = {"pattern": r"\S"}  # what the document says of `_not_blank`
 Name = Annotated[str, Field(max_length=200, json_schema_extra=NOT_BLANK), AfterValidator(_not_blank)]
 PhoneId = Annotated[str, Field(max_length=200, json_schema_extra=NOT_BLANK), AfterValidator(_not_blank)]
-ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
+CLOCK_TIME: Final[dict[str, Any]] = {"pattern": f"^{_CLOCK_TIME.pattern}$"}
+ClockTime = Annotated[str, Field(json_schema_extra=CLOCK_TIME, examples=["09:00"]), AfterValidator(_clock_time)]
 Day = Annotated[int, Field(ge=0, le=6)]
 
 
@@ -114,8 +123,7 @@ def check(fields: dict[str, Any], known_timezone: Callable[[str], bool]) -> NewB
     try:
         return NewBatch.model_validate(fields, context={TIMEZONES: known_timezone})
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False, include_input=False)
-        return [field_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS]]
+        return field_errors(error)
 
 
 def phone_ids_of(fields: dict[str, Any]) -> list[str]:
@@ -157,10 +165,3 @@ def calling_rules(batch: Batch) -> dict[str, Any]:
         "callingHour": {"start": start, "end": end} if start and end else None,
         "allowedDays": batch.allowed_days,
     }
-
-
-def field_error(location: Sequence[str | int], message: str) -> RequestError:
-    """Return the error of one field of a body; of the body as a whole where the location is empty."""
-    path = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
-    name = ".".join(str(part) for part in location)
-    return RequestError(HttpCode.FIELD_INVALID, f"{name}: {message}" if name else message, path)

@@ -35,7 +35,7 @@ async def read_body(request: Request, limit_bytes: int, idle_seconds: float, hol
 
 async def body_pieces(request: Request, limit_bytes: int, idle_seconds: float) -> AsyncIterator[bytes]:
     """Yield the body as it comes, inflated; raise as `read_body` does."""
-    coding = coding_of(request.headers.get("content-encoding"))
+    coding = coding_of(request.headers.getlist("content-encoding"))
     _refuse_announced(request.headers.get("content-length"), limit_bytes)
     arriving = _bounded(_arriving(request, idle_seconds), limit_bytes)
     async for piece in arriving if coding is None else _bounded(_inflated(arriving, inflater(coding)), limit_bytes):
@@ -58,7 +58,7 @@ async def _bounded(pieces: AsyncIterator[bytes], limit_bytes: int) -> AsyncItera
 
 
 def _too_large(limit_bytes: int) -> RefusedError:
-    return refused(HttpCode.BODY_TOO_LARGE, f"the body is over {limit_bytes} bytes: send fewer records at a time")
+    return refused(HttpCode.BODY_TOO_LARGE, f"the body is over {limit_bytes} bytes: send less at a time")
 
 
 async def _arriving(request: Request, idle_seconds: float) -> AsyncIterator[bytes]:

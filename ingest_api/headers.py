@@ -31,17 +31,30 @@ def require_json(content_type: str | None) -> None:
     """Refuse (415) a content type that is not read as JSON in UTF-8."""
     if content_type is None or not content_type.strip():
         return
-    media_type = content_type.partition(";")[0].strip().lower()
-    charset = _CHARSET.search(content_type)
+    media_type = media_type_of(content_type)
     if not _JSON_TYPE.fullmatch(media_type) and media_type != _FORM:
         raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, "send application/json", "Content-Type")
+    require_utf8(content_type)
+
+
+def media_type_of(content_type: str) -> str:
+    """Return a content type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def require_utf8(content_type: str) -> None:
+    """Refuse (415) a content type that names another encoding of text."""
+    charset = _CHARSET.search(content_type)
     if charset is not None and charset[1].lower() not in _UTF8:
-        raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, "send JSON as UTF-8", "Content-Type")
+        raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, "send text as UTF-8", "Content-Type")
 
 
-def coding_of(content_encoding: str | None) -> str | None:
-    """Return the coding that the body is to be inflated from, None for a plain one; refuse (415) other encodings."""
-    names = [name.strip().lower() for name in (content_encoding or "").split(",")]
+def coding_of(content_encoding: Iterable[str]) -> str | None:
+    """Return the coding that the body is to be inflated from, None for a plain one; refuse (415) other encodings.
+
+    Several headers are one list (RFC 9110, section 5.3).
+    """
+    names = [name.strip().lower() for name in ",".join(content_encoding).split(",")]
     match [name for name in names if name not in ("", "identity")]:
         case []:
             return None

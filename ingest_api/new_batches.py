@@ -16,13 +16,12 @@ async def checked_batch(
 ) -> Batch:
     """Return the batch that the fields of createBatch ask for; refuse them (400) with everything that is wrong.
 
-    `errors` are those known before; of a field that has one nothing more is said.
+    `errors` are those known before; of each field the first one is told.
     """
     checked = batches.check(fields, edge.known_timezone)
     unknown = await edge.access.unknown_numbers(workspace_id, batches.phone_ids_of(fields))
-    said = {error.path for error in errors}
-    found = [*(checked if isinstance(checked, list) else []), *batches.unknown_numbers(unknown)]
-    wrong = [*errors, *(error for error in found if error.path not in said)]
+    found = [*errors, *(checked if isinstance(checked, list) else []), *batches.unknown_numbers(unknown)]
+    wrong = {error.path: error for error in reversed(found)}
     if isinstance(checked, list) or wrong:
-        raise RefusedError(*wrong)
+        raise RefusedError(*reversed(wrong.values()))
     return batches.batch_of(checked, batch_id, workspace_id, edge.now_ms())

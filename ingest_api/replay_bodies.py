@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ingest_api.batches import MOST_ERRORS, field_error
 from ingest_api.envelope import RefusedError, RequestError
+from ingest_api.field_errors import field_error, field_errors
 from ingest_api.idempotency import Identity
 from schemas.dead_letter_query import moment
 from schemas.outcomes import Code, FailureClass
@@ -78,8 +78,7 @@ def asked_of(fields: dict[str, Any], identity: Identity, workspace_id: str, now_
     try:
         asked = NewReplay.model_validate({name: value for name, value in fields.items() if value is not None})
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RefusedError(*(field_error(e["loc"], e["msg"]) for e in wrong[:MOST_ERRORS])) from None
+        raise RefusedError(*field_errors(error)) from None
     return AskedReplay(_job_of(asked, identity, workspace_id, now_ms), asked.dryRun)
 
 

@@ -34,6 +34,7 @@ async def ask_for_replay(edge: Edge, workspace_id: str | None, body: bytes, key:
     owner = workspace_id or ""
     identity = identity_of(owner, f"replay {key}" if key is not None else None, body)
     asked = asked_of(read_object(body), identity, owner, edge.now_ms())
+    await edge.bus.require()
     if asked.dry_run:
         return success("Replay tried", await _rehearsed(edge, asked.job))
     await _catch_up(edge)
@@ -48,7 +49,6 @@ async def ask_for_replay(edge: Edge, workspace_id: str | None, body: bytes, key:
 
 async def _begin(edge: Edge, job: ReplayJob) -> None:
     """Publish a job. With an Idempotency-Key, read back whose stands: another process may have been first."""
-    await edge.bus.require()
     if not await published(edge.bus.begin([job_message(job)]), edge.settings.wait_seconds):
         raise _unknown_outcome()
     log.info("replay_asked_for", replay_id=job.replay_id, workspace_id=job.workspace_id)
@@ -105,6 +105,7 @@ def _visible(state: ReplayState, workspace_id: str | None) -> bool:
 async def _catch_up(edge: Edge) -> None:
     """Read the replays to their end; refuse (503) if that cannot be done now."""
     try:
-        await edge.replays.refresh()
-    except TryAgainError as error:
+        async with asyncio.timeout(edge.settings.bus_seconds):
+            await edge.replays.refresh()
+    except (TryAgainError, TimeoutError) as error:
         raise refused(HttpCode.BUS_UNAVAILABLE, headers=edge.retry_later) from error

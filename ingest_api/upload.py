@@ -19,9 +19,9 @@ import msgspec
 import structlog
 
 from ingest_api.admission import Place
-from ingest_api.batches import field_error
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, RefusedError, RequestError, refused
+from ingest_api.field_errors import field_error
 from ingest_api.idempotency import Identity, claimed, first_report, other_body
 from ingest_api.multipart import Form
 from ingest_api.new_batches import checked_batch

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ingest_api.batches import field_error
 from ingest_api.envelope import RequestError
+from ingest_api.field_errors import field_error
 
 MOST_BATCH_TYPE: Final = 200
 _TEXTS: Final = ("batchName", "timezone")

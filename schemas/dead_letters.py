@@ -7,12 +7,14 @@ existing Kafka viewers know; all but its stack trace.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
+from schemas import json_scan
 from schemas.identity import record_id
 from schemas.messages import Headers, Message, int_of, text_of
 from schemas.outcomes import RECORD_CODES, Code, FieldError, Rejected
@@ -298,15 +300,24 @@ class _Phone(msgspec.Struct):
 
 
 _phone: Final = msgspec.json.Decoder(_Phone).decode
-_scalar: Final = msgspec.json.Decoder(str | int | float | None).decode
+_text: Final = msgspec.json.Decoder(str).decode
+_NUMBER: Final = re.compile(r"-?[0-9][0-9.eE+-]*")
 
 
 def phone_number_sent(record: bytes | None) -> str | None:
     """Return the phone number in a dead letter's original bytes as it was sent, or None where there is none."""
     try:
-        raw = bytes(_phone(record or b"").phone_number)
-        value = _scalar(raw) if raw else None
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raw = _phone_raw(record or b"")
+        text = _text(raw) if raw[:1] == b'"' else raw.decode()
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
-    text = value if isinstance(value, str) else raw.decode() if value is not None else None
-    return text[:PHONE_NUMBER_SHOWN] if text is not None else None
+    return text[:PHONE_NUMBER_SHOWN] if raw[:1] == b'"' or _NUMBER.fullmatch(text) else None
+
+
+def _phone_raw(record: bytes) -> bytes:
+    """Return the JSON text of the phone number, b"" for none, also where a decoder stops at another field."""
+    try:
+        return bytes(_phone(record).phone_number)
+    except (msgspec.DecodeError, RecursionError):
+        span = (json_scan.members(record.decode("latin-1")) or {}).get("phoneNumber")
+        return record[slice(*span)] if span is not None else b""

@@ -21,10 +21,12 @@ MAX_BATCH_ID_BYTES: Final = 256
 MAX_RECORDS: Final = 1_000_000
 _BOM: Final = b"\xef\xbb\xbf"
 _ABSENT: Final = msgspec.Raw(b"")
+_NOTHING: Final = (b"", b"n")
+"""How a value begins that is not there, or null."""
 
 
 class _Envelope(msgspec.Struct):
-    """Of a repeated key the last wins; of the two spellings `call_data` does."""
+    """Of a repeated key the last wins; of the two spellings `call_data` does, unless it is null."""
 
     batchId: msgspec.Raw = _ABSENT  # noqa: N815  # the contract's name
     call_data: msgspec.Raw = _ABSENT
@@ -74,7 +76,7 @@ def _assemble(batch: bytes, records: list[bytes] | None, data_start: bytes) -> S
 
 
 def _no_records(data_start: bytes) -> FieldError:
-    if data_start in (b"", b"n"):
+    if data_start in _NOTHING:
         return FieldError(Code.REQUIRED, "/call_data", "call_data is missing: send an array of records")
     return FieldError(Code.TYPE, "/call_data", "call_data must be an array of records")
 
@@ -102,7 +104,9 @@ def _split(body: bytes) -> _Parts | None:
         return _scan(body)
     try:
         envelope = _envelope(body)
-        data = bytes(envelope.call_data) or bytes(envelope.callData)
+        data = bytes(envelope.call_data)
+        if data[:1] in _NOTHING:
+            data = bytes(envelope.callData)
         if data[:1] != b"[":
             return bytes(envelope.batchId), None, data[:1]
         return bytes(envelope.batchId), [bytes(raw) for raw in _elements(data)], b"["
@@ -123,7 +127,9 @@ def _scan(body: bytes) -> _Parts | None:
     if members is None:
         return None
     batch = _slice(body, members.get("batchId"))
-    span = members.get("call_data") or members.get("callData")
+    span = members.get("call_data")
+    if _slice(body, span)[:1] in _NOTHING:
+        span = members.get("callData")
     data_start = _slice(body, span)[:1]
     if span is None or data_start != b"[":
         return batch, None, data_start

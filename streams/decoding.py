@@ -104,17 +104,25 @@ def _look_closer(text: bytes) -> tuple[Any, list[FieldError]]:
     """Return the value, if the standard library can make one, and what is wrong with it; one BOM is nothing wrong."""
     bare = text.removeprefix(BOM_UTF8)
     try:
-        value = json.loads(bare.decode())
+        value = json.loads(bare.decode(), parse_int=_integer)
     except UnicodeDecodeError:
         return None, [_whole(Code.INVALID_TEXT, "the record is not valid UTF-8")]
     except RecursionError:
         return None, [_too_deep()]
-    except ValueError:  # not JSON, or an integer of more than 4300 digits
+    except ValueError:
         return None, [_whole(Code.UNDECODABLE, "the record is not JSON")]
     errors = _found(value)
     if not errors and len(bare) == len(text):
         errors = [_whole(Code.UNDECODABLE, "the record is not JSON")]
     return value, errors
+
+
+def _integer(digits: str) -> float:
+    """Return the integer; one of more digits than Python reads is as good as infinite."""
+    try:
+        return int(digits)
+    except ValueError:
+        return math.inf
 
 
 def _found(value: object) -> list[FieldError]:

@@ -30,6 +30,9 @@ _DIGITS: Final = re.compile(r"-?[0-9]{1,15}")  # stay as they are: a double hold
 _WHOLE: Final = re.compile(r"(\+?[0-9]+)\.0+")
 _TRUTHS: Final = {"true": True, "false": False}
 _INSTANTS: Final = frozenset({LOGICAL["long", "timestamp-millis"], LOGICAL["long", "timestamp-micros"]})
+_DECIMAL: Final = frozenset({Kind.TEXT, Kind.NUMBER})
+"""What a decimal is sent as; no other scalar takes both."""
+
 _LOCALS: Final = frozenset({LOGICAL["long", "local-timestamp-millis"], LOGICAL["long", "local-timestamp-micros"]})
 
 
@@ -57,6 +60,8 @@ def _scalar(shape: Scalar, *, decimal_comma: bool) -> Reader:
         return partial(_floating, decimal_comma=decimal_comma)
     if shape is BOOLEAN:
         return _boolean
+    if decimal_comma and shape.kinds == _DECIMAL:
+        return _decimal
     if shape in _INSTANTS:
         return _instant
     return _local if shape in _LOCALS else text_of
@@ -112,13 +117,20 @@ def _floating(cell: Cell, *, decimal_comma: bool) -> Any:
     if type(cell) is int or type(cell) is float:
         return cell
     text = text_of(cell)
-    bare = text.strip()
-    if decimal_comma and _COMMA.fullmatch(bare):
-        bare = bare.replace(",", ".")
+    bare = _with_point(text.strip()) if decimal_comma else text.strip()
     if _DIGITS.fullmatch(bare):
         return int(bare)
     value = float(bare) if _NUMBER.fullmatch(bare) else math.inf
     return value if math.isfinite(value) else text
+
+
+def _decimal(cell: Cell) -> Any:
+    """Read `12,50` as the text 12.50."""
+    return _with_point(text_of(cell))
+
+
+def _with_point(text: str) -> str:
+    return text.replace(",", ".") if _COMMA.fullmatch(text) else text
 
 
 def _boolean(cell: Cell) -> Any:

@@ -1,6 +1,6 @@
-"""What a caller can send, and what it leads to: the same through HTTP and through the raw topic.
+"""What a caller can send, and what it leads to: the same through HTTP, through the raw topic, and as a bare record.
 
-Each row says what is wrong with one record; a good record stands before and one behind it.
+Each row says what is wrong with one record; a good record stands before and one behind it where there is room.
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ ROWS: dict[str, tuple[bytes, Wrong]] = {
     "int-range": (spoilt(visits=2**31), {("out_of_range", "/visits")}),
     "infinite": (b'{"phoneNumber":"+12125550005","name":"n","amount":1e999}', {("not_finite", "/amount")}),
     "nan": (b'{"phoneNumber":"+12125550005","name":"n","amount":NaN}', {("not_finite", "/amount")}),
+    "infinity": (b'{"phoneNumber":"+12125550005","name":"n","amount":-Infinity}', {("not_finite", "/amount")}),
+    "digits": (
+        b'{"phoneNumber":"+12125550005","name":"n","amount":1,"x":' + b"9" * 5000 + b"}",
+        {("not_finite", "/x")},
+    ),
     "surrogate": (b'{"phoneNumber":"+12125550005","name":"\\ud800","amount":1}', {("invalid_text", "/name")}),
     "utf-8": (b'{"phoneNumber":"+12125550005","name":"\xff","amount":1}', {("invalid_text", "")}),
     "deep": (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", {("too_large", "")}),
@@ -96,6 +101,35 @@ async def test_through_the_raw_topic_it_fails_alone(running: Installation, row: 
     data = await running.report(submission_id)
     assert (data["added"], data["failed"], data["total"]) == (2, 1, 3)
     assert failed_records(data) == {1: expected}
+
+
+@pytest.mark.parametrize("row", ROWS)
+async def test_as_a_bare_record_it_fails_with_the_same_errors(running: Installation, row: str) -> None:
+    sent, expected = ROWS[row]
+    data = await running.report(await running.bus.produce_record(sent))
+    assert (data["added"], data["failed"], data["total"]) == (0, 1, 1)
+    assert failed_records(data) == {0: expected}
+
+
+async def test_fifty_chunks_of_rubbish_are_a_400_and_the_breaker_stays_closed(running: Installation) -> None:
+    answer = await running.post(*[{"x": number} for number in range(50_000)])
+    data = answer.json()["data"]
+    assert (answer.status_code, data["errors"][0]["code"]) == (400, "no_valid_record")
+    assert [chunk["failed"] for chunk in data["failedChunks"]] == [1000] * 50
+    assert (await running.post(record(1))).status_code == 200
+    assert "breaker_open" not in running.log()
+
+
+async def test_a_batch_id_with_a_line_break_is_unknown_and_forges_no_log_line(running: Installation) -> None:
+    forged = '\n{"event": "forged"}\n'
+    body = json.dumps({"batchId": f"b{forged}b", "call_data": [record(1)]}).encode()
+    assert (await running.post_bytes(body)).status_code == 404
+    submission_id = str(uuid.uuid4())
+    await running.bus.produce(body, submission_id=submission_id, batch_id=forged, workspace_id=forged)
+    (letter,) = await running.bus.dead_letters(submission_id, 1)
+    assert (letter.errors[0].code, letter.batch_id) == ("batch_unknown", f"b{forged}b")
+    assert not any("forged" in line and not line.startswith('{"') for line in running.log().splitlines())
+    assert '{"event": "forged"}' not in running.log().splitlines()
 
 
 GOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

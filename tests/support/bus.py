@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from dialfeed.bound_child import bound
@@ -21,7 +21,7 @@ from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_topic import RegistryTopic, write
 from dialfeed.topics_admin import create_missing
 from schemas.dead_letters import DeadLetter, from_message
-from schemas.identity import hash_api_key
+from schemas.identity import hash_api_key, record_id
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message
 from schemas.records import Agent, AgentVersion, ApiKey, Batch, CallingNumber, RegistryRecord, Workspace
@@ -63,6 +63,13 @@ class Bus:
         """Put one message on `calls.raw`, as a direct producer does."""
         pairs = tuple((name.replace("_", "-"), text.encode()) for name, text in headers.items())
         await self.publisher.publish([Message(TopicName.RAW, value, key=key, headers=pairs)])
+
+    async def produce_record(self, value: bytes, batch_id: str = "b") -> str:
+        """Put one bare record on `calls.records`; return the id of its submission."""
+        async with AIOKafkaProducer(**self.connection.client_options()) as producer:
+            topic = self.connection.topic(TopicName.RECORDS)
+            at = await producer.send_and_wait(topic, value, headers=[("batch-id", batch_id.encode())])
+        return record_id(at.partition, at.offset)
 
     async def read(self, topic: TopicName, until: Callable[[list[Any]], bool]) -> list[Any]:
         """Return the topic's messages from its beginning once they satisfy `until`."""

@@ -68,6 +68,8 @@ class MemoryReplays:
         self.topic: list[bytes | None] = []
         self.down = False
         self.refreshes = 0
+        self.held = asyncio.Event()
+        self.held.set()
         self.rehearsed: list[ReplayJob] = []
         self.rehearsal: dict[str, Any] = REHEARSAL
 
@@ -82,6 +84,7 @@ class MemoryReplays:
 
     async def refresh(self) -> None:
         self.refreshes += 1
+        await self.held.wait()
         if self.down:
             raise TryAgainError("the replays cannot be read")
         for value in self.topic:

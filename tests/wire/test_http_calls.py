@@ -97,6 +97,11 @@ async def test_every_wrong_field_of_a_new_batch_is_named(world: World) -> None:
     assert world.pipeline.published == []
 
 
+async def test_a_field_that_is_wrong_twice_is_named_once(world: World) -> None:
+    answer = await create(world, {"batchName": "Spring", "callingNumbers": ["", "no-such"]})
+    assert [path for _, path in errors(answer, 400)] == ["/callingNumbers/0", "/callingNumbers/1"]
+
+
 async def test_a_number_made_a_moment_ago_elsewhere_can_call(world: World) -> None:
     world.registry.topic.append(number_record("phone-new", WORKSPACE, None))
     assert (await create(world, {**NEW, "callingNumbers": ["phone-new"]})).status_code == 201

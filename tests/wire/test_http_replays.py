@@ -163,6 +163,20 @@ async def test_without_a_key_or_without_kafka_nothing_is_published(world: World)
     assert (answer.status_code, "retry-after" in answer.headers, jobs(world)) == (503, True, [])
 
 
+async def test_while_kafka_is_silent_the_answer_is_a_503_within_seconds() -> None:
+    async with served(bus_seconds=0.1) as world:
+        world.replays.held.clear()
+        answers = [await ask(world, {}), await world.get("/api/call/replays"), await world.get("/api/call/replays/x")]
+    assert [(one.status_code, "retry-after" in one.headers) for one in answers] == [(503, True)] * 3
+
+
+async def test_a_dry_run_while_kafka_is_silent_does_not_say_that_there_is_too_much() -> None:
+    async with served(bus_seconds=0.1, rehearse_seconds=20) as world:
+        world.pipeline.down = True
+        world.replays.rehearsal = {}
+        assert (await ask(world, {"dryRun": True})).status_code == 503
+
+
 async def test_a_dry_run_is_answered_at_once_and_publishes_nothing(world: World) -> None:
     answer = await ask(world, {"dryRun": True, "batch": BATCH})
     assert (answer.status_code, answer.json()["data"], jobs(world)) == (200, REHEARSAL, [])

@@ -230,6 +230,39 @@ async def test_a_request_without_a_file_or_not_a_form_is_refused(world: World) -
     assert (await world.post("upload", b"", {"content-type": "multipart/form-data"})).status_code == 400
 
 
+def parts(**fields: str) -> bytes:
+    """Return a form with a good table and these fields, field by field, its boundary being B."""
+    disposition = b"--B\r\nContent-Disposition: form-data; name="
+    texts = [disposition + f'"{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
+    file = disposition + b'"file"; filename="a.csv"\r\n\r\n' + table(GOOD) + b"\r\n"
+    return b"".join([file, *texts, b"--B--\r\n"])
+
+
+async def test_a_form_cut_off_anywhere_before_its_last_boundary_makes_no_batch(world: World) -> None:
+    whole = parts(**form(), callingHour='{"start":"09:00","end":"17:00"}')
+    headers = {"content-type": "multipart/form-data; boundary=B"}
+    for cut_at in range(0, len(whole) - len("--\r\n"), 7):
+        answer = await world.post("upload", whole[:cut_at], headers)
+        assert (answer.status_code, answer.json()["data"]["errors"][0]["code"]) == (400, "bad_request")
+    assert not world.pipeline.published
+    assert (await world.post("upload", whole[: -len("\r\n")], headers)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("charset", "status"),
+    [
+        ("charset=utf-8; ", 201),
+        ("charset=utf-16; ", 415),
+        ("charset=punycode; ", 415),
+        ("charset=utf-8; charset=undefined; ", 400),
+    ],
+)
+async def test_the_text_of_a_form_is_utf_8(world: World, charset: str, status: int) -> None:
+    body = parts(**form(batchName="Fr\u00fchling"))
+    answer = await world.post("upload", body, {"content-type": f"multipart/form-data; {charset}boundary=B"})
+    assert answer.status_code == status
+
+
 async def test_a_key_that_opens_nothing_is_forbidden(world: World) -> None:
     assert (await send(world, table(GOOD), key="df_wrong")).status_code == 403
     assert (await send(world, table(GOOD), key=OTHER_KEY)).status_code == 400  # the number is not its own

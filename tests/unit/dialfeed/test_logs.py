@@ -20,7 +20,7 @@ def _restored() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in (*logs.KAFKA_CLIENTS, *logs.TALKATIVE):
+    for name in (*logs.KAFKA_CLIENTS, *logs.TALKATIVE, *logs.INDISCREET):
         logging.getLogger(name).setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
@@ -106,11 +106,18 @@ def test_a_traceback_keeps_its_lines_but_cannot_pass_for_another_line() -> None:
     assert all(line.startswith("  | ") for line in rest)
 
 
-def test_a_complaint_of_kafkas_clients_is_logged_once_in_a_while() -> None:
+@pytest.mark.parametrize("name", ["aiokafka.conn", "uvicorn.error"])
+def test_a_complaint_of_a_library_that_others_can_make_complain_is_logged_once_in_a_while(name: str) -> None:
     stream = configured("json")
     for port in range(100):
-        logging.getLogger("aiokafka.conn").error("Unable to connect to %s", port)
+        logging.getLogger(name).error("Unable to connect to %s", port)
     assert only(stream)["event"] == "Unable to connect to 0"
+
+
+def test_what_the_reader_of_forms_says_of_their_bytes_is_not_logged() -> None:
+    stream = configured("json")
+    logging.getLogger("python_multipart.multipart").warning("Expected boundary character %r, got %r", 45, 112)
+    assert stream.getvalue() == ""
 
 
 def test_our_own_lines_are_never_left_out() -> None:

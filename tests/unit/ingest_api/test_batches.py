@@ -10,6 +10,11 @@ ZONES = {"America/New_York"}
 LEAST: dict[str, Any] = {"batchName": "Spring", "callingNumbers": ["p"]}
 
 
+def messages(fields: dict[str, Any]) -> list[str]:
+    checked = check(fields, ZONES.__contains__)
+    return [error.message for error in checked] if isinstance(checked, list) else []
+
+
 def wrong_paths(fields: dict[str, Any]) -> list[str | None]:
     checked = check(fields, ZONES.__contains__)
     return [error.path for error in checked] if isinstance(checked, list) else []
@@ -98,3 +103,25 @@ def test_what_is_not_given_has_the_registrys_defaults() -> None:
         None,
         [],
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, ["batchName: is missing", "callingNumbers: is missing"]),
+        ({**LEAST, "batchName": 3}, ["batchName: must be text"]),
+        ({**LEAST, "batchName": "x" * 201}, ["batchName: must have at most 200 characters"]),
+        ({**LEAST, "callingNumbers": "p"}, ["callingNumbers: must be an array"]),
+        ({**LEAST, "callingNumbers": []}, ["callingNumbers: must not be empty"]),
+        ({**LEAST, "callingNumbers": ["p"] * 1001}, ["callingNumbers: must have at most 1000 members"]),
+        ({**LEAST, "retry": "3"}, ["retry: must be an integer"]),
+        ({**LEAST, "retry": 11, "delay": -1}, ["retry: must be at most 10", "delay: must be at least 0"]),
+        ({**LEAST, "callingHour": "9-5"}, ["callingHour: must be an object"]),
+        (
+            {**LEAST, "callingHour": {"start": "9:00", "end": "24:00"}},
+            [f"callingHour.{name}: must be a time as HH:MM, such as 09:00" for name in ("start", "end")],
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_words_of_json(fields: dict[str, Any], said: list[str]) -> None:
+    assert messages(fields) == said

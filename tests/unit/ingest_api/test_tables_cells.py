@@ -119,6 +119,21 @@ def test_a_decimal_comma_is_read_where_semicolons_separate_unless_it_may_be_a_th
 
 
 @pytest.mark.parametrize(
+    ("header", "text", "value"),
+    [
+        ("phoneNumber;v", "12,50", "12.50"),
+        ("phoneNumber;v", "12.50", "12.50"),
+        ("phoneNumber;v", "1,500", "1,500"),
+        ("phoneNumber\tv", "12,50", "12,50"),
+    ],
+)
+def test_a_decimal_has_its_comma_where_a_double_has(header: str, text: str, value: str) -> None:
+    file = io.BytesIO(f"{header}\n1{header[-2]}{text}\n".encode())
+    (record,) = records_of(read_table(file), variables(["null", DECIMAL]))
+    assert json.loads(record.raw)["v"] == value
+
+
+@pytest.mark.parametrize(
     ("avro", "field", "members"),
     [
         ("int", {}, {}),

@@ -41,6 +41,13 @@ def test_of_the_two_spellings_the_documented_one_wins() -> None:
     assert pieces(b'{"batchId":"b","callData":[1],"call_data":[2]}').records == [b"2"]
 
 
+@pytest.mark.parametrize("more", ["", ',"x":NaN'])
+def test_a_spelling_that_is_null_counts_as_not_given(more: str) -> None:
+    assert pieces(f'{{"batchId":"b","call_data":null,"callData":[1]{more}}}'.encode()).records == [b"1"]
+    assert pieces(f'{{"batchId":"b","callData":null,"call_data":[1]{more}}}'.encode()).records == [b"1"]
+    assert error(f'{{"batchId":"b","callData":null,"call_data":null{more}}}'.encode()) == (Code.REQUIRED, "/call_data")
+
+
 def test_of_a_repeated_key_the_last_wins() -> None:
     parsed = pieces(b'{"batchId":"a","call_data":[1],"batchId":"b","call_data":[2,3]}')
     assert parsed == SubmissionBody("b", [b"2", b"3"])
