@@ -24,11 +24,14 @@ HEALTHY_AFTER_SECONDS: Final = 30.0
 
 
 class GaveUpError(Exception):
-    """A part stops again and again; the text says which, and how it ended."""
+    """A part is not started any more; the text says which, and how it ended."""
 
     def __init__(self, name: str, code: int) -> None:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        super().__init__(f"{name} {how} again and again; the lines above say why")
+        often = (
+            "" if code == ExitCode.WRONG_USE else " again and again"
+        )  # what is wrong stays wrong: it is not repeated
+        super().__init__(f"{name} {how}{often}; the lines above say why")
         self.code = code
 
 
