@@ -160,7 +160,8 @@ class _ClientSession:
         return packed
 
     def tell(self, statement: str, **parameters: str | int) -> None:
-        self._client.command(statement, parameters=parameters, settings={"insert_deduplicate": 0})
+        # `command` would put parameters into the address, however long they are.
+        self._client.raw_query(statement, parameters=parameters, settings={"insert_deduplicate": 0})
 
 
 def _write(client: Client, insert: Insert) -> None:

@@ -39,6 +39,8 @@ LONGEST_PAUSE_SECONDS: Final = 5.0
 REVOKE_WITHIN_SECONDS: Final = 8.0
 """How long a rebalance waits for the flush in progress; less than the group's session timeout."""
 STOP_WITHIN_SECONDS: Final = 10.0
+LIGHT_STEPS: Final = 16
+"""So many times as many messages are taken at a time while all weigh so little."""
 _FETCH_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -101,7 +103,7 @@ class Consuming(Generic[T]):
         self._read, self._write = read, write
         self._most_messages, self._most_bytes, self._weight_of = most_messages, most_bytes, weight_of
         self._unhurried, self._moved = unhurried, moved
-        self._step = max(most_messages // 8, 1)  # bytes are counted after each
+        self._step = max(most_messages // 8, 1)  # messages at a time; bytes are counted after each
         self._idle = asyncio.Event()  # cleared while a flush is being written
         self._idle.set()
         self._interrupted = asyncio.Event()  # the wait for a better world is over: stopping, or partitions move
@@ -185,10 +187,10 @@ class Consuming(Generic[T]):
         """
         flush: _Flush[T] = _Flush(self._assignment)
         size, weight, timeout = 0, 0.0, IDLE_MS
-        until = math.inf
+        step, until = self._step, math.inf
         while weight < self._most_messages and size < self._most_bytes:
             await self._written_within(READ_AHEAD_SECONDS)
-            new = await self._taken(consumer, timeout)
+            new = await self._taken(consumer, timeout, step)
             if not new and (self._moving.is_set() or self._idle.is_set()):
                 break
             if new:
@@ -196,7 +198,9 @@ class Consuming(Generic[T]):
                 flush.items += await asyncio.to_thread(self._read, new)
                 flush.offsets |= {TopicPartition(each.topic, each.partition): each.offset + 1 for each in new}
                 size += sum(len(message.value or b"") for message in new)
-                weight += sum(map(self._weight_of, new))
+                weights = [self._weight_of(message) for message in new]
+                weight += sum(weights)
+                step = self._step * (LIGHT_STEPS if max(weights) <= 1 / LIGHT_STEPS else 1)
             timeout = self._linger_ms(flush.items, weight) if time.monotonic() < until else 0
         return flush
 
@@ -212,9 +216,9 @@ class Consuming(Generic[T]):
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
 
-    async def _taken(self, consumer: Consumer, timeout_ms: int) -> list[ConsumerRecord]:
+    async def _taken(self, consumer: Consumer, timeout_ms: int, most: int) -> list[ConsumerRecord]:
         """Return some of what waits; nothing once partitions move, for which the flush in progress is waited for."""
-        taking = asyncio.ensure_future(consumer.getmany(timeout_ms=timeout_ms, max_records=self._step))
+        taking = asyncio.ensure_future(consumer.getmany(timeout_ms=timeout_ms, max_records=most))
         moving = asyncio.ensure_future(self._moving.wait())
         try:
             await asyncio.wait((taking, moving), return_when=asyncio.FIRST_COMPLETED)

@@ -19,8 +19,11 @@ from sinks.statuses import Call, StatusRow
 
 T = TypeVar("T")
 
-IDS_AT_A_TIME: Final = 400
-"""Ids travel in the address of an HTTP request, which ClickHouse takes up to 1 MB of, and proxies far less."""
+IDS_AT_A_TIME: Final = 200
+"""Of submissions and batches, up to 512 bytes each: ClickHouse takes a parameter of at most 128 KiB over HTTP."""
+
+CALLS_AT_A_TIME: Final = 3_000
+"""Of calls: 37 bytes each. In a large batch a question about many costs hardly more than one about few."""
 
 _THESE: Final = "call_id IN (SELECT toUUID(arrayJoin(splitByChar(',', {ids:String}))))"
 _PLACES: Final = f"(SELECT batch_id, phone_number, entry FROM calls WHERE {_THESE})"  # noqa: S608  # constants only
@@ -79,7 +82,7 @@ ORDER BY p.entry DESC, p.version DESC LIMIT 1 BY p.batch_id, p.phone_number
 def read_calls(session: Session, ids: Sequence[str]) -> dict[str, Call]:
     """Return what is stored of each known call."""
     found: dict[str, Call] = {}
-    for some in parts(ids):
+    for some in parts(ids, CALLS_AT_A_TIME):
         calls = list(session.query(_CALLS, ids=",".join(some)))
         places = {row[0]: CallPlace(row[1], row[2], row[3], row[4]) for row in calls}
         statuses = {row[0]: _status(places[row[0]], row) for row in session.query(_STATUSES, ids=",".join(some))}
@@ -113,7 +116,7 @@ def move_late(session: Session, rows: Sequence[StatusRow]) -> None:
 
     One entry on is right: the next entry's call began later still, or has not begun.
     """
-    for some in parts(rows):
+    for some in parts(rows, CALLS_AT_A_TIME):
         ids = ",".join(row.call_id for row in some)
         left = ",".join(str(row.left_at) for row in some)
         session.tell(_MOVE, ids=ids, new_ids=",".join(map(_next_call_id, some)), left=left)
@@ -126,7 +129,7 @@ def _next_call_id(row: StatusRow) -> str:
 
 def refresh_contacts(session: Session, ids: Sequence[str]) -> None:
     """Write the rows of these calls' contacts anew, from everything that is stored of them."""
-    for some in parts(ids):
+    for some in parts(ids, CALLS_AT_A_TIME):
         session.tell(_REFRESH, ids=",".join(some))
 
 

@@ -42,8 +42,8 @@ log = structlog.get_logger(__name__)
 
 GROUP: Final = "load"
 MOST_CHUNKS: Final = 36
-STATUSES_A_CHUNK: Final = 40
-"""A flush takes so many statuses in place of a chunk."""
+STATUSES_A_CHUNK: Final = 160
+"""A flush takes so many statuses in place of a chunk: each asks ClickHouse for what is known of the calls."""
 MOST_BYTES: Final = 24 * 1024 * 1024
 
 

@@ -12,7 +12,7 @@ from sinks.replays import Outcome, Place, RecordPlace, candidates_of, judged
 from sinks.sessions import Session
 
 NUMBERS_AT_A_TIME: Final = 4_000
-"""Some 70 KB in an address. Each question looks through the whole batch, so few of them are asked."""
+"""Some 70 KB in a parameter. Each question looks through the whole batch, so few of them are asked."""
 
 _VERSIONS: Final = """
 SELECT phone_number, entry, max(version) FROM phone_log

@@ -44,6 +44,8 @@ class MemoryConsumer:
         """Comes when `waiting` is empty and a call waits for it."""
         self.idle = asyncio.Event()
         """Set when more is waited for and all that was given has been committed."""
+        self.sizes: list[int] = []
+        """Messages given, by call."""
         self.dry = asyncio.Event()
         """Set when nothing is left to give."""
         self._given = self._committed = 0
@@ -68,6 +70,7 @@ class MemoryConsumer:
         if not self.waiting and not self.late:
             self.dry.set()
         if taken:
+            self.sizes.append(len(taken))
             self._given = taken[-1].offset + 1
             return {TopicPartition(taken[0].topic, 0): taken}
         if timeout_ms >= IDLE_MS and self._committed >= self._given:

@@ -94,6 +94,24 @@ async def test_what_weighs_little_is_written_with_more_of_its_kind(actions: list
     assert actions[1:-1] == [("write", *range(8)), ("commit", 8), ("write", *range(8, 12)), ("commit", 12)]
 
 
+async def test_what_weighs_little_is_taken_more_at_a_time_until_something_heavy_comes(actions: list[Any]) -> None:
+    consumer = MemoryConsumer([record(offset) for offset in range(60)], actions)
+    loop = Consuming(
+        "load",
+        [TOPIC],
+        lambda: consumer,
+        list,
+        Writing(actions),
+        most_messages=16,
+        most_bytes=10_000,
+        weight_of=lambda message: 1.0 if message.offset == 33 else 0.01,
+    )
+
+    await run_until_idle(loop, consumer)
+
+    assert consumer.sizes == [2, 32, 2, 24]
+
+
 async def test_under_load_a_flush_waits_for_what_comes_shortly(actions: list[Any]) -> None:
     consumer = MemoryConsumer([record(0), record(1)], actions)
     consumer.late = [record(2), record(3)]
