@@ -6,11 +6,11 @@ Only its hash is kept. Two API processes that start for the first time at the sa
 from __future__ import annotations
 
 import sys
-import time
 from typing import Final
 
 import structlog
 
+from dialfeed.clock import now_ms
 from dialfeed.registry_topic import write
 from schemas.messages import Publisher
 from schemas.registrations import new_admin_key
@@ -40,7 +40,7 @@ async def ensure_admin_key(registry: RegistryReader, publisher: Publisher) -> No
     await registry.refresh()
     if any(key.workspace_id == ADMINISTRATION for key in registry.state.keys.values()):
         return
-    record, api_key = new_admin_key(NAME, time.time_ns() // 1_000_000)
+    record, api_key = new_admin_key(NAME, now_ms())
     await write(publisher, record)
     log.info("admin_key_made", key_id=record.key_id)
     sys.stderr.write(_BLOCK.format(api_key=api_key, key_id=record.key_id))

@@ -7,10 +7,11 @@ from typing import Any
 import click
 import msgspec
 
+from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.exits import WrongUseError
 from dialfeed.output import answer, answer_rows, rfc3339
-from dialfeed.registry_session import now_ms, open_registry
+from dialfeed.registry_session import open_registry
 from dialfeed.settings import Settings
 from schemas import registrations
 from schemas.records import Agent, AgentVersion

@@ -13,9 +13,10 @@ import msgspec
 
 from dialfeed.api_access import api_options, key_and_url
 from dialfeed.api_client import ApiClient
+from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, settings_options
 from dialfeed.exits import WrongUseError
-from dialfeed.installation import find_kafka
+from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.letter_options import filter_of, filter_options
 from dialfeed.letters import Letters
 from dialfeed.letters_api import ApiLetters
@@ -23,7 +24,7 @@ from dialfeed.letters_export import export, require_known_ending
 from dialfeed.letters_topic import TopicLetters
 from dialfeed.letters_view import counts, render_counts, render_in_full, render_list
 from dialfeed.output import answer, print_json, show
-from dialfeed.registry_session import kafka_unreachable, now_ms, open_registry
+from dialfeed.registry_session import open_registry
 from dialfeed.replay_reading import letter_reader
 from dialfeed.settings import Settings
 from schemas.dead_letter_query import DeadLetterFilter, GroupBy

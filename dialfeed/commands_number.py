@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.output import answer, answer_rows
-from dialfeed.registry_session import RULES, now_ms, open_registry
+from dialfeed.registry_session import RULES, open_registry
 from dialfeed.settings import Settings
 from schemas import registrations
 from schemas.records import CallingNumber

@@ -8,20 +8,19 @@ import uuid
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
 
 from dialfeed import garbage
+from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, examples, json_option, settings_options
 from dialfeed.exits import CommandError, ExitCode, WrongUseError
-from dialfeed.installation import find_kafka
+from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.output import answer
-from dialfeed.registry_session import kafka_unreachable, now_ms
 from dialfeed.registry_topic import RegistryTopic
-from dialfeed.replay_file import CorrectedFile, read_corrected, replacements_of
 from dialfeed.replay_options import filter_options, job_fields, job_options
 from dialfeed.replay_progress import progress, readable
 from dialfeed.replay_reading import letter_reader
@@ -33,6 +32,9 @@ from schemas.messages import TryAgainError
 from schemas.replay_board import ReplayState, job_message, summary
 from schemas.replay_jobs import BY_COMMAND, DONE, ReplayJob
 from schemas.topics import TopicName
+
+if TYPE_CHECKING:
+    from dialfeed.replay_file import CorrectedFile
 
 RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REGISTRY_SETTINGS})
 
@@ -84,7 +86,7 @@ def replay(
     changes nothing and counts as superseded; --as-new says otherwise. What fails again is a dead letter again, with
     its attempt counted. May be repeated, stopped and resumed without harm. Ends with 1 if some records failed.
     """
-    corrected = read_corrected(file) if file is not None else None
+    corrected = _corrected(file) if file is not None else None
     _refuse_beside_resume(resume)
     job = _job({**job_fields(given), "file_hash": corrected.sha256 if corrected is not None else None})
     if dry_run:
@@ -103,6 +105,12 @@ def replay(
     if stopped_by is not None:
         raise stopped_by
     return run.exit_code
+
+
+def _corrected(file: Path) -> CorrectedFile:
+    from dialfeed.replay_file import read_corrected  # noqa: PLC0415  # loads much that is of no use without a file
+
+    return read_corrected(file)
 
 
 def _refuse_beside_resume(resume: str | None) -> None:
@@ -190,7 +198,7 @@ class _Run:
                     publisher=publisher,
                     topic=topic,
                     registry=registry.state,
-                    replacements=replacements_of(self._file, registry.state, self.state.job),
+                    replacements=self._file.replacements_for(self.state.job, registry.state) if self._file else None,
                     patience=self._patience,
                     status_topic=self._kafka.topic(TopicName.STATUS),
                     watch=watch,

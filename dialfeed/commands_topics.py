@@ -9,9 +9,8 @@ import click
 
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.exits import ExitCode
-from dialfeed.installation import find_kafka
+from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.output import print_json, show, table
-from dialfeed.registry_session import kafka_unreachable
 from dialfeed.settings import Settings
 from dialfeed.topics_admin import TopicStatus, create_missing, describe
 from schemas.kafka_connection import KafkaConnection

@@ -115,3 +115,11 @@ def _read(file: Path) -> RunFile | None:
         return msgspec.json.decode(file.read_bytes(), type=RunFile)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def kafka_unreachable(connection: KafkaConnection) -> UnreachableError:
+    """Return what to tell a person whose Kafka does not answer."""
+    return UnreachableError(
+        f"Kafka does not answer at {connection.bootstrap}",
+        "Start it (`dialfeed run`, or `dialfeed kafka`), or correct DIALFEED_KAFKA; `dialfeed doctor` looks further.",
+    )

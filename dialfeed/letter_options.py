@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from dialfeed.clock import now_ms
 from dialfeed.command_options import UTF8
 from dialfeed.exits import WrongUseError
 from schemas.dead_letter_query import DeadLetterFilter, moment
@@ -46,7 +46,7 @@ def filter_options(command: Callable[..., R]) -> Callable[..., R]:
 
 def filter_of(given: dict[str, Any]) -> DeadLetterFilter:
     """Take the filters out of a command's options; raise WrongUseError."""
-    now_ms = time.time_ns() // 1_000_000
+    now = now_ms()
     return DeadLetterFilter(
         agent=given.pop("agent"),
         batch=given.pop("batch"),
@@ -54,16 +54,16 @@ def filter_of(given: dict[str, Any]) -> DeadLetterFilter:
         code=given.pop("code"),
         failure_class=given.pop("failure_class"),
         stage=given.pop("stage"),
-        since=_moment("--since", given.pop("since"), now_ms),
-        until=_moment("--until", given.pop("until"), now_ms),
+        since=_moment("--since", given.pop("since"), now),
+        until=_moment("--until", given.pop("until"), now),
         attempt=given.pop("attempt"),
         path=given.pop("path"),
         record_index=given.pop("index"),
     )
 
 
-def _moment(option: str, text: str | None, now_ms: int) -> int | None:
+def _moment(option: str, text: str | None, now: int) -> int | None:
     try:
-        return moment(text, now_ms) if text is not None else None
+        return moment(text, now) if text is not None else None
     except ValueError as error:
         raise WrongUseError(f"{option} {error}", "Correct it.") from None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from dialfeed.exits import UnreachableError, WrongUseError
-from dialfeed.installation import find_kafka
+from dialfeed.exits import WrongUseError
+from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.plain_text import one_line
 from dialfeed.registry_topic import RegistryTopic, write
@@ -63,22 +62,9 @@ async def open_registry(settings: Settings) -> AsyncIterator[RegistrySession]:
         await reader.__aexit__(None, None, None)
 
 
-def now_ms() -> int:
-    """Return the time as the registry's records have it."""
-    return time.time_ns() // 1_000_000
-
-
 async def _read(connection: KafkaConnection) -> RegistryTopic:
     try:
         async with asyncio.timeout(CONNECT_WITHIN_SECONDS):
             return await RegistryTopic(connection).__aenter__()
     except (TimeoutError, TryAgainError) as error:
         raise kafka_unreachable(connection) from error
-
-
-def kafka_unreachable(connection: KafkaConnection) -> UnreachableError:
-    """Return what to tell a person whose Kafka does not answer."""
-    return UnreachableError(
-        f"Kafka does not answer at {connection.bootstrap}",
-        "Start it (`dialfeed run`, or `dialfeed kafka`), or correct DIALFEED_KAFKA; `dialfeed doctor` looks further.",
-    )

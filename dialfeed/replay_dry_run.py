@@ -15,10 +15,9 @@ import msgspec
 from dialfeed.api_access import key_and_url
 from dialfeed.api_client import ApiClient
 from dialfeed.exits import CommandError
-from dialfeed.installation import find_kafka
-from dialfeed.registry_session import kafka_unreachable
+from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.registry_topic import RegistryTopic
-from dialfeed.replay_file import CorrectedFile, replacements_of
+from dialfeed.replay_file import CorrectedFile
 from dialfeed.replay_progress import readable
 from dialfeed.replay_reading import letter_reader
 from dialfeed.replay_rehearsal import Judge, Rehearsal
@@ -46,7 +45,7 @@ async def tried(settings: Settings, job: ReplayJob, file: CorrectedFile | None) 
                 registry.state,
                 judge=judge,
                 limits=Limits(settings.max_record_bytes),
-                replacements=replacements_of(file, registry.state, job),
+                replacements=file.replacements_for(job, registry.state) if file is not None else None,
                 full_name=names,
             )
             facts = await rehearsal.run(reader)

@@ -71,8 +71,12 @@ class CorrectedFile:
     records: Mapping[Place, EditedLine | EditedRow]
     sha256: str
 
+    def replacements_for(self, job: ReplayJob, registry: Registry) -> Replacements:
+        """Return what stands in place of each dead letter; a table's cells are of the types that are declared."""
+        return self.replacements(declared_by(registry, job))
+
     def replacements(self, declared: Declared) -> Replacements:
-        """Return what stands in place of each dead letter; `declared` says of which types a table's cells are."""
+        """Return the same where it is known what is declared."""
         return {
             place: partial(one.laid_over, declared) if isinstance(one, EditedRow) else one.laid_over
             for place, one in self.records.items()
@@ -106,11 +110,6 @@ def declared_by(registry: Registry, job: ReplayJob) -> Declared:
         return None if isinstance(campaign, FieldError) else campaign.validator.variables
 
     return of
-
-
-def replacements_of(file: CorrectedFile | None, registry: Registry, job: ReplayJob) -> Replacements | None:
-    """Return what a job's file puts in place of records; None where it has none."""
-    return file.replacements(declared_by(registry, job)) if file is not None else None
 
 
 def _each_once(records: Iterable[tuple[Place, _Edited]]) -> dict[Place, _Edited]:

@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
+from dialfeed.clock import now_ms
 from dialfeed.command_options import UTF8
 from dialfeed.exits import WrongUseError
-from dialfeed.registry_session import now_ms
 from schemas.dead_letter_query import moment
 from schemas.outcomes import Code, FailureClass
 from schemas.replay_jobs import DEFAULT_MAX_ATTEMPTS, MOST_INT, ReplayMove, ReplayValue

@@ -5,13 +5,13 @@ Records are checked as `clean` would check them; what is stored is asked for the
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
+from dialfeed.clock import now_ms
 from dialfeed.replay_reading import LetterReader
 from dialfeed.replay_runner import newest_of, owner_of, topics_of
 from schemas.dead_letter_query import with_batches
@@ -63,7 +63,7 @@ class Rehearsal:
         self._judge = judge
         self._limits = limits or pipeline.Limits()
         self._names = full_name or {}
-        self._now = time.time_ns() // 1_000_000
+        self._now = now_ms()
         self._newest = Newest()
         self._selection = Selection(
             with_batches(filter_of(job), registry.batches_of_agent),

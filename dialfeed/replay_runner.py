@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from dialfeed.clock import now_ms
 from dialfeed.exits import CommandError, ExitCode
 from dialfeed.replay_reading import LetterReader
 from dialfeed.replays_topic import ReplaysTopic
@@ -172,7 +173,7 @@ class Replay:
         progress = ReplayProgress(
             replay_id=self._job.replay_id,
             state=RUNNING,
-            updated_at=_now(),
+            updated_at=now_ms(),
             starts=starts,
             positions=starts,
             ends=ends,
@@ -258,7 +259,7 @@ class Replay:
         self._selection.counts.clear()
         written = msgspec.structs.replace(
             progress,
-            updated_at=_now(),
+            updated_at=now_ms(),
             positions=positions,
             parts=self._slicer.part,
             **{name: getattr(progress, name) + count for name, count in counts.items()},
@@ -293,7 +294,7 @@ class Replay:
             state=DONE,
             reason=self._state.reason,
             positions=progress.ends,
-            updated_at=_now(),
+            updated_at=now_ms(),
             **self._state.outcomes(),
         )
         await self._write(ended)
@@ -357,7 +358,3 @@ async def newest_of(
 def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:
     headers: Sequence[tuple[str, bytes | None]] = message.headers
     return headers
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
+from dialfeed.clock import now_ms
 from ingest_api.upload_rows import CheckedRows, CheckRows
 from schemas.outcomes import FieldError
 from schemas.records import Batch
@@ -19,7 +19,7 @@ def row_check(registry: Registry, record_bytes: int) -> CheckRows:
     campaigns = Campaigns(registry)
 
     def check_rows(batch: Batch, records: Sequence[bytes]) -> CheckedRows:
-        campaign = campaigns.of(batch, time.time_ns() // 1_000_000)
+        campaign = campaigns.of(batch, now_ms())
         if isinstance(campaign, FieldError):
             return CheckedRows([None] * len(records), dict.fromkeys(range(len(records)), (campaign,)))
         checked = check(decode_records(records, record_bytes), campaign)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 from rich.text import Text
 
+from dialfeed.clock import now_ms
 from dialfeed.exits import CommandError
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.output import render_report, render_rows, show
@@ -68,7 +68,7 @@ async def _campaign(publisher: Publisher, registry: RegistryTopic, data: Path) -
 
 
 async def _make_campaign(publisher: Publisher) -> str:
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     workspace_id, agent_id, phone_id = new_id(), new_id(), new_id()
     version = AgentVersion(version=1, schema=SCHEMA, created_at=now)
     made: tuple[RegistryRecord, ...] = (
@@ -106,7 +106,7 @@ def _kept_key(state: Registry, workspace_id: str, data: Path) -> str | None:
 async def _make_key(publisher: Publisher, workspace_id: str, data: Path) -> str:
     """Make a key and keep it beside the data, readable by its owner only, so that the printed command stays true."""
     api_key = new_api_key()
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     record = ApiKey(
         key_id=new_id(), workspace_id=workspace_id, name="sample", key_hash=hash_api_key(api_key), created_at=now
     )
