@@ -64,7 +64,7 @@ def chunk_messages(chunks: Sequence[Chunk]) -> list[Message]:
 def clean(chunk: Chunk, campaign: Campaign | FieldError, limits: Limits, now: int, workspace_id: str = "") -> Cleaned:
     """Clean one chunk: decode, check, then part the good from the bad. `now` is ms since the epoch.
 
-    `workspace_id` is that of the chunk's batch, for the dead letters; empty where it is not known.
+    `workspace_id` is that of the chunk's batch, whose the dead letters and the report are; empty where it is not known.
     """
     if chunk.rejected_code is not None:
         error = FieldError(Code(chunk.rejected_code), chunk.rejected_path, chunk.rejected_message)
@@ -89,7 +89,7 @@ def _all_rejected(chunk: Chunk, rejected: Rejected, limits: Limits, now: int, wo
         dead_letter(record, rejected, chunk, index, now, limits.app_version, workspace_id)
         for index, record in enumerate(chunk.records, chunk.first_index)
     ]
-    return Cleaned(_columns(chunk, None, {}), letters)
+    return Cleaned(msgspec.structs.replace(_columns(chunk, None, {}), workspace_id=workspace_id), letters)
 
 
 def _dead_letters(chunk: Chunk, checked: Checked, limits: Limits, now: int, workspace_id: str) -> list[DeadLetter]:

@@ -185,3 +185,18 @@ async def test_a_message_that_http_would_refuse_is_dead_lettered(running: Instal
     letters = await running.bus.dead_letters(submission_id, 1)
     assert [{(error.code.value, error.path) for error in letter.errors} for letter in letters] == [expected]
     assert letters[0].record in (value or b"", b"{}")
+
+
+OWN: dict[str, tuple[bytes, str, Wrong]] = {
+    "no-agent": (json.dumps(record(1)).encode(), "unassigned", {("agent_unknown", "/batchId")}),
+    "empty": (b"", "b", {("empty_value", "")}),
+}
+
+
+@pytest.mark.parametrize("row", OWN)
+async def test_the_report_of_what_is_rejected_whole_is_read_by_the_batchs_workspace(
+    running: Installation, row: str
+) -> None:
+    value, batch, expected = OWN[row]
+    data = await running.report(await running.bus.produce_record(value, batch))
+    assert (data["batchId"], data["failed"], failed_records(data)) == (batch, 1, {0: expected})

@@ -86,6 +86,11 @@ def test_without_a_campaign_every_record_is_dead_lettered(code: Code) -> None:
     assert (result.phone_log.size, result.phone_log.record_index) == (2, [])
 
 
+def test_what_is_rejected_whole_is_still_its_workspaces() -> None:
+    refused = clean(chunk(record(1)), FieldError(Code.AGENT_UNKNOWN, "/batchId", "why"), Limits(), NOW, "w")
+    assert [refused.phone_log.workspace_id, *(letter.workspace_id for letter in refused.dead_letters)] == ["w", "w"]
+
+
 def test_what_could_not_be_cut_is_told_as_cuts_finding() -> None:
     result = cleaned(b"rubbish", rejected_code="undecodable", rejected_message="not JSON")
     assert [(dead.stage, dead.errors[0].code, dead.record) for dead in result.dead_letters] == [
