@@ -200,3 +200,12 @@ async def test_the_report_of_what_is_rejected_whole_is_read_by_the_batchs_worksp
     value, batch, expected = OWN[row]
     data = await running.report(await running.bus.produce_record(value, batch))
     assert (data["batchId"], data["failed"], failed_records(data)) == (batch, 1, {0: expected})
+
+
+async def test_the_report_of_a_message_that_cannot_be_cut_is_read_by_the_workspace_of_its_batch(
+    running: Installation,
+) -> None:
+    submission_id = str(uuid.uuid4())
+    await running.bus.produce(b'{"batchId":"b","call_data":{}}', submission_id=submission_id)
+    data = await running.report(submission_id)
+    assert (data["batchId"], failed_records(data)) == ("b", {0: {("type", "/call_data")}})
