@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dialfeed.clock import now_ms
 from ingest_api.upload_rows import CheckedRows, CheckRows
 from schemas.outcomes import FieldError
 from schemas.records import Batch
@@ -18,8 +17,8 @@ def row_check(registry: Registry, record_bytes: int) -> CheckRows:
     """Return the check of records of a batch that need not be registered yet; its agent must be."""
     campaigns = Campaigns(registry)
 
-    def check_rows(batch: Batch, records: Sequence[bytes]) -> CheckedRows:
-        campaign = campaigns.of(batch, now_ms())
+    def check_rows(batch: Batch, records: Sequence[bytes], accepted_at: int) -> CheckedRows:
+        campaign = campaigns.of(batch, accepted_at)
         if isinstance(campaign, FieldError):
             return CheckedRows([None] * len(records), dict.fromkeys(range(len(records)), (campaign,)))
         checked = check(decode_records(records, record_bytes), campaign)

@@ -8,7 +8,6 @@ A request that is refused before it was published leaves no trace: its key can b
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -19,22 +18,16 @@ from typing import Final
 from ingest_api.answers import REPORT_PATH
 from ingest_api.edge import Edge
 from ingest_api.envelope import RefusedError, refused
-from ingest_api.from_store import from_store
-from ingest_api.report import Report, report_of
+from ingest_api.report import Report
+from ingest_api.settled_report import settled_report
 from ingest_api.waiting import WaitingReports
 from schemas.identity import keyed_submission_id, new_submission_id
 from schemas.outcomes import HttpCode
 from schemas.records import SubmissionAccepted
-from schemas.stores import StoredSubmission
 
 HEADER: Final = "Idempotency-Key"
 MOST_CHARACTERS: Final = 255
-SETTLING_SECONDS: Final = 5.0
-"""How long a repeat waits for dead letters that receipts count and the store has not shown yet."""
-
-_PAUSE_SECONDS: Final = 0.1
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
-_NOTHING: Final = StoredSubmission(None, (), (), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,7 @@ async def first_report(edge: Edge, identity: Identity) -> Report | None:
     if identity.body_hash is None:
         return None
     try:
-        report = await _settled(edge, identity)
+        report = await settled_report(edge, identity.submission_id)
     except RefusedError:
         if _was_published_here(edge.receipts.reports, identity):
             raise
@@ -120,18 +113,6 @@ def _was_published_here(reports: WaitingReports, identity: Identity) -> bool:
         return False
     _require_same_body(recent, identity)
     return not reports.doubtful(identity.submission_id)
-
-
-async def _settled(edge: Edge, identity: Identity) -> Report | None:
-    """Return what is known of a submission. Where only dead letters are missing, they are on their way to the store."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + SETTLING_SECONDS
-    while True:
-        stored = await from_store(edge, edge.store.submission(identity.submission_id))
-        report = report_of(stored or _NOTHING, edge.receipts.reports.recent(identity.submission_id))
-        if report is None or not report.explaining or loop.time() >= deadline:
-            return report
-        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def _given_up(edge: Edge, accepted: SubmissionAccepted) -> bool:

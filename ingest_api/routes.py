@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import structlog
@@ -30,18 +30,17 @@ from ingest_api.readiness import unready
 from ingest_api.reading import list_batches, list_dead_letters, read_batch
 from ingest_api.registering import register
 from ingest_api.replays import ask_for_replay, list_replays, read_replay
-from ingest_api.report import Report, report_of
+from ingest_api.report import Report
 from ingest_api.routing import Handler, route
+from ingest_api.settled_report import NOTHING_STORED, settled_report
 from ingest_api.start_calling import start_calling
 from ingest_api.statuses import report_statuses
 from ingest_api.submit import Asked, submit
 from ingest_api.upload import upload
 from schemas.identity import new_id, valid_submission_id
 from schemas.outcomes import HttpCode
-from schemas.stores import StoredSubmission
 
 log = structlog.get_logger(__name__)
-NOTHING_STORED: Final = StoredSubmission(None, (), (), {})
 
 
 def routes(edge: Edge) -> list[Route]:
@@ -160,13 +159,13 @@ async def submission(edge: Edge, request: Request) -> Response:
 
 async def _report(edge: Edge, submission_id: str) -> Report | None:
     """Return what the store knows, together with what a request that waits just now knows."""
-    stored = await from_store(edge, edge.store.submission(submission_id))
     waiting = edge.receipts.reports.find(submission_id)
     if waiting is not None:
+        stored = await from_store(edge, edge.store.submission(submission_id))
         waiting.add_stored(stored or NOTHING_STORED)
-    if waiting is not None and not waiting.other_body:
-        return waiting.report
-    return report_of(stored or NOTHING_STORED, edge.receipts.reports.recent(submission_id))
+        if not waiting.other_body:
+            return waiting.report
+    return await settled_report(edge, submission_id)
 
 
 async def healthz(_edge: Edge, _request: Request) -> Response:

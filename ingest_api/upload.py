@@ -32,13 +32,14 @@ from ingest_api.submit import Asked, accepted_of, announcement, doubt_unless_don
 from ingest_api.tables.rows import TableError
 from ingest_api.upload_answers import answer_of, refusal_of
 from ingest_api.upload_fields import accepts_invalid, batch_fields, batch_type_error
-from ingest_api.upload_rows import UploadedRows, chunks_of, read_rows
+from ingest_api.upload_rows import CheckedRows, UploadedRows, chunks_of, read_rows
 from ingest_api.waiting import wait_for_report
 from schemas.agent_schemas import parse_schema
 from schemas.identity import keyed_submission_id, new_submission_id
 from schemas.messages import Message
 from schemas.outcomes import HttpCode
 from schemas.records import CHUNK_RECORDS, Agent, Batch, SubmissionAccepted
+from schemas.registry import version_at
 
 log = structlog.get_logger(__name__)
 
@@ -60,10 +61,11 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
         batch = await _batch(edge, workspace_id, form, identity)
         agent = await _agent(edge, batch)
         kept = stack.enter_context(_temporary())
-        rows = await _rows(edge, batch, agent, file, kept)
+        report = await first_report(edge, identity) if asked.key is not None else None
+        accepted_at = edge.now_ms() if report is None else report.accepted.accepted_at
+        rows = await _rows(edge, batch, agent, file, kept, accepted_at)
         if not rows.rows or (rows.invalid and not accepts):
             return refusal_of(rows, accepts=accepts is True)
-        report = await first_report(edge, identity) if asked.key is not None else None
         if report is None:
             await edge.bus.require()
             await register(edge, batch)
@@ -121,10 +123,18 @@ def _temporary() -> IO[bytes]:
     return cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES))
 
 
-async def _rows(edge: Edge, batch: Batch, agent: Agent, file: BinaryIO, kept: IO[bytes]) -> UploadedRows:
-    """Read and check the table in a thread, few uploads at a time: others need threads and CPU too."""
-    variables = parse_schema(agent.versions[-1].schema).variables
-    check = partial(edge.uploads.check_rows, batch)
+async def _rows(
+    edge: Edge, batch: Batch, agent: Agent, file: BinaryIO, kept: IO[bytes], accepted_at: int
+) -> UploadedRows:
+    """Read and check the table in a thread, few uploads at a time: others need threads and CPU too.
+
+    It is judged as it was accepted, by the schema of that time: so a repeat is answered as the first one was.
+    """
+    variables = parse_schema(version_at(agent, accepted_at).schema).variables
+
+    def check(records: Sequence[bytes]) -> CheckedRows:
+        return edge.uploads.check_rows(batch, records, accepted_at)
+
     async with edge.uploads.places:
         try:
             return await asyncio.to_thread(read_rows, file, variables, check, kept)

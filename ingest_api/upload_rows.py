@@ -35,8 +35,8 @@ class CheckedRows:
     errors: Mapping[int, Sequence[FieldError]]
 
 
-CheckRows = Callable[[Batch, Sequence[bytes]], CheckedRows]
-"""Checks records, as JSON texts, as the workers will once the batch is there. Called in a thread."""
+CheckRows = Callable[[Batch, Sequence[bytes], int], CheckedRows]
+"""Checks records, as JSON texts, as the workers do those accepted at a time, ms since the epoch. Called in a thread."""
 
 
 @dataclass(slots=True)

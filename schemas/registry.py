@@ -11,11 +11,21 @@ from typing import Final, Protocol
 from schemas.codecs import encode
 from schemas.identity import hash_api_key
 from schemas.messages import Message
-from schemas.records import Agent, ApiKey, Batch, CallingNumber, RegistryRecord, Workspace
+from schemas.records import Agent, AgentVersion, ApiKey, Batch, CallingNumber, RegistryRecord, Workspace
 from schemas.topics import TopicName
 
 ADMINISTRATION: Final = ""
 """Stands where a key names its workspace: it opens the administration, and no workspace."""
+
+
+def version_at(agent: Agent, accepted_at: int) -> AgentVersion:
+    """Return the version of the schema that was current at a time, the first for a time before all of them.
+
+    So a record is judged alike whenever it is looked at. The versions' times are by the clock of whoever wrote them,
+    `accepted_at` is by the brokers': where the two differ, so does the moment at which a version begins to count.
+    """
+    current = (version for version in reversed(agent.versions) if version.created_at <= accepted_at)
+    return next(current, agent.versions[0])
 
 
 def registry_key(record: RegistryRecord) -> str:

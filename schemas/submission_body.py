@@ -62,6 +62,16 @@ def parse_body(body: bytes) -> SubmissionBody | FieldError:
     return _assemble(*parts)
 
 
+def batch_named(body: bytes) -> str | None:
+    """Return the batch that a body names although something else is wrong with it, None if that cannot be read."""
+    try:
+        parts = _split(body.removeprefix(_BOM))
+    except ValueError:
+        return None
+    named = _batch_id(parts[0]) if parts is not None else None
+    return named if isinstance(named, str) else None
+
+
 def _assemble(batch: bytes, records: list[bytes] | None, data_start: bytes) -> SubmissionBody | FieldError:
     batch_id = _batch_id(batch)
     if isinstance(batch_id, FieldError):

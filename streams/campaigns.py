@@ -9,7 +9,7 @@ from pydantic_core import SchemaError
 from schemas.agent_schemas import SchemaRefused, Validator, compile_validator, parse_schema
 from schemas.outcomes import Code, FieldError
 from schemas.records import Agent, AgentVersion, Batch, Chunk
-from schemas.registry import Registry
+from schemas.registry import Registry, version_at
 from streams.gathering import parted
 
 
@@ -98,16 +98,6 @@ class Campaigns:
         if validator is None:
             validator = self._validators[key] = compile_validator(parse_schema(version.schema))
         return validator
-
-
-def version_at(agent: Agent, accepted_at: int) -> AgentVersion:
-    """Return the version of the schema that was current at a time, the first for a time before all of them.
-
-    So a record is judged alike whenever it is looked at. The versions' times are by the clock of whoever wrote them,
-    `accepted_at` is by the brokers': where the two differ, so does the moment at which a version begins to count.
-    """
-    current = (version for version in reversed(agent.versions) if version.created_at <= accepted_at)
-    return next(current, agent.versions[0])
 
 
 def _version(agent: Agent, number: int) -> AgentVersion | None:

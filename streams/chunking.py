@@ -12,7 +12,7 @@ from schemas.identity import submission_id_of, valid_submission_id
 from schemas.messages import header, int_header, text_header
 from schemas.outcomes import Code, FieldError
 from schemas.records import CHUNK_RECORDS, Chunk
-from schemas.submission_body import MAX_BATCH_ID_BYTES, MAX_RECORDS, parse_body
+from schemas.submission_body import MAX_BATCH_ID_BYTES, MAX_RECORDS, batch_named, parse_body
 from schemas.topics import MAX_MESSAGE_BYTES, REPORT_PARTITIONS
 
 SLICE_BYTES: Final = 900_000
@@ -60,7 +60,8 @@ def cut_message(raw: RawMessage) -> list[Chunk]:
 def uncut(raw: RawMessage, error: FieldError) -> Chunk:
     """Return the chunk that carries a message whole, with why it cannot be cut."""
     place = _Place.of(raw, 1)
-    origin = _origin(raw, place) | {"batch_id": batch_beside(raw.headers, raw.key)} | reason_fields(error)
+    batch_id = batch_named(raw.value or b"") or batch_beside(raw.headers, raw.key)
+    origin = _origin(raw, place) | {"batch_id": batch_id} | reason_fields(error)
     return Chunk(**origin, first_index=place.first_index, records=_kept([raw.value or b""]))
 
 

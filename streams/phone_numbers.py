@@ -83,9 +83,9 @@ _SEPARATORS: Final = re.compile(
     "\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+"
 )
 _TEL_URI: Final = re.compile("tel:", re.IGNORECASE)
-# Only chooses the message: a digit, then a mark of an extension or of a dialling pause, then digits to the end.
+# Only chooses the message: a digit, then a mark of an extension or of a dialling pause, then few digits to the end.
 _EXTENSION: Final = re.compile(
-    r"\d[\s.,;:()\-]*(?:x|ext|extn|extension|int|anexo|доб|[#,;]|;ext=)[\s.:=#]*\d+\W*$", re.IGNORECASE
+    r"\d[\s.,;:()\-]*(?:x|ext|extn|extension|int|anexo|доб|[#,;]|;ext=)[\s.:=#]*\d{1,7}\W*$", re.IGNORECASE
 )
 # How the plans write what is dialled before a number inside its country, where its first digit is plain to see.
 _ONLY_DIGITS: Final = re.compile(r"\(*[0-9](?:[0-9()]|\[[0-9]+\]|\|\(*[0-9])*").fullmatch

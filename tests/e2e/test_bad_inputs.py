@@ -187,8 +187,25 @@ async def test_a_message_that_http_would_refuse_is_dead_lettered(running: Instal
     assert letters[0].record in (value or b"", b"{}")
 
 
-async def test_records_of_a_batch_without_an_agent_have_a_report_for_their_workspace(running: Installation) -> None:
+OWN: dict[str, tuple[bytes, str, Wrong]] = {
+    "no-agent": (json.dumps(record(1)).encode(), "unassigned", {("agent_unknown", "/batchId")}),
+    "empty": (b"", "b", {("empty_value", "")}),
+}
+
+
+@pytest.mark.parametrize("row", OWN)
+async def test_the_report_of_what_is_rejected_whole_is_read_by_the_batchs_workspace(
+    running: Installation, row: str
+) -> None:
+    value, batch, expected = OWN[row]
+    data = await running.report(await running.bus.produce_record(value, batch))
+    assert (data["batchId"], data["failed"], failed_records(data)) == (batch, 1, {0: expected})
+
+
+async def test_the_report_of_a_message_that_cannot_be_cut_is_read_by_the_workspace_of_its_batch(
+    running: Installation,
+) -> None:
     submission_id = str(uuid.uuid4())
-    await running.bus.produce(MESSAGES["no-agent"][0], key=b"", submission_id=submission_id)
-    report = await running.report(submission_id)
-    assert (report["failed"], report["failedChunks"][0]["records"][0]["errors"][0]["code"]) == (1, "agent_unknown")
+    await running.bus.produce(b'{"batchId":"b","call_data":{}}', submission_id=submission_id)
+    data = await running.report(submission_id)
+    assert (data["batchId"], failed_records(data)) == ("b", {0: {("type", "/call_data")}})

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -212,6 +213,18 @@ async def test_a_report_can_be_read_again(world: World) -> None:
         "failedChunks": sent["failedChunks"],
         "replayed": {"count": 0, "lastAt": None, "records": []},
     }
+
+
+async def test_a_report_waits_for_the_reasons_that_are_on_their_way_to_the_store(world: World) -> None:
+    sent = (await world.send([{"phoneNumber": "1"}, {}])).json()["data"]
+    whole = world.store.submissions[sent["submissionId"]]
+    world.store.submissions[sent["submissionId"]] = replace(whole, failures=[], failed={})
+    world.store.questions = 0
+    asked = asyncio.create_task(world.get(f"/api/call/submissions/{sent['submissionId']}"))
+    await until(lambda: world.store.questions > 1)
+    world.store.submissions[sent["submissionId"]] = whole
+    data = (await asked).json()["data"]
+    assert (data["failed"], data["complete"], data["failedChunks"]) == (1, True, sent["failedChunks"])
 
 
 async def test_what_was_published_a_moment_ago_is_pending_not_unknown(world: World) -> None:

@@ -13,10 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from schemas.messages import TryAgainError, header
+from schemas.records import Agent, AgentVersion
 from tests.support.edge import World, served, until
 from tests.support.known import KEY, OTHER_KEY, OTHER_PHONE
+from tests.support.samples import SCHEMA
 from tests.support.uploads import (
     BAD_AMOUNT,
     BAD_NUMBER,
@@ -331,6 +334,19 @@ async def test_the_same_idempotency_key_gets_the_first_answer_again(world: World
     assert (other.status_code, other.json()["data"]["errors"][0]["code"]) == (422, "idempotency_body_differs")
 
 
+async def test_a_repeat_is_answered_alike_whatever_has_become_of_the_schema_since(world: World) -> None:
+    headers = {"idempotency-key": "once"}
+    first = await send(world, table(GOOD, BAD_AMOUNT), headers=headers)
+    (agent,) = (one for one in campaign_records() if isinstance(one, Agent))
+    mended = SCHEMA.replace('"double"', '["double", "string"]')
+    version = AgentVersion(version=2, schema=mended, created_at=world.now_ms + 1)
+    world.registry.state.apply(replace(agent, versions=[*agent.versions, version]))
+    world.now_ms += 2
+    again = await send(world, table(GOOD, BAD_AMOUNT), headers=headers)
+    assert (first.json()["data"]["added"], again.json()) == (1, first.json())
+    assert (await send(world, table(GOOD, BAD_AMOUNT))).json()["data"]["added"] == 2
+
+
 async def test_what_was_refused_leaves_its_idempotency_key_free(world: World) -> None:
     headers = {"idempotency-key": "again"}
     assert (await send(world, table(BAD_NUMBER), headers=headers)).status_code == 400
@@ -360,8 +376,8 @@ for record in [*known_records(), *campaign_records()]:
 batch = Batch(batch_id="b", workspace_id=WORKSPACE, name="b", phone_ids=[UPLOAD_PHONE], created_at=1)
 check = row_check(registry, 16384)
 with open(sys.argv[1], "rb") as file, tempfile.SpooledTemporaryFile(1 << 20) as kept:
-    read = lambda: read_rows(file, parse_schema(SCHEMA).variables, lambda records: check(batch, records), kept)
-    check(batch, [b'{"phoneNumber":"12125551001","name":"n","amount":1}'])
+    read = lambda: read_rows(file, parse_schema(SCHEMA).variables, lambda records: check(batch, records, 1), kept)
+    check(batch, [b'{"phoneNumber":"12125551001","name":"n","amount":1}'], 1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = read()
     print(found.total, len(found.rows), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)

@@ -68,6 +68,21 @@ def test_a_message_that_cannot_be_cut_is_carried_whole_with_its_reason(value: by
     assert (chunk.records, chunk.rejected_code, chunk.total) == ([value or b""], code, 1)
 
 
+@pytest.mark.parametrize(
+    ("value", "batch"),
+    [
+        (b'{"batchId":"in-body","call_data":{}}', "in-body"),
+        (b'{"batchId":"in-body","call_data":[],"x":NaN}', "in-body"),
+        (b'{"batchId":7,"call_data":[1]}', "in-key"),
+        (b'{"batchId":"in-body","call_data":[1', "in-key"),
+        (b'["in-body"]', "in-key"),
+        (None, "in-key"),
+    ],
+)
+def test_what_cannot_be_cut_still_belongs_to_the_batch_that_it_names(value: bytes | None, batch: str) -> None:
+    assert cut_message(raw_message(value, key=b"in-key"))[0].batch_id == batch
+
+
 def test_the_body_names_the_batch_before_header_and_key() -> None:
     assert cut_message(raw_message(body(1, batch="in-body"), batch_id="in-header"))[0].batch_id == "in-body"
 

@@ -93,6 +93,8 @@ def test_an_integer_of_15_digits_is_read_as_its_digits() -> None:
         ("tel:+1-212-555-1001;ext=5", phone_numbers.EXTENSION),
         ("+12125551001,,5#", phone_numbers.EXTENSION),
         ("+12125551001, +12125551002", phone_numbers.NOT_A_NUMBER),
+        ("12125551001, 12125551002", phone_numbers.NOT_A_NUMBER),
+        ("12125551001;12125551002", phone_numbers.NOT_A_NUMBER),
         ("+1212+5551001", phone_numbers.NOT_A_NUMBER),
         ("++12125551001", phone_numbers.NOT_A_NUMBER),
         ("+", phone_numbers.NOT_A_NUMBER),
