@@ -275,7 +275,7 @@ def _sentence(response: httpx.Response) -> str:
 def _refusal(response: httpx.Response) -> WrongUseError:
     remedies = {
         403: "Check the key and the batch: `dialfeed key list`, `dialfeed batch list`.",
-        404: "Check the id; `dialfeed batch list` shows those of batches.",
+        404: "Check the id, and that the key is of the workspace it belongs to: of another's nothing is known.",
     }
     remedy = remedies.get(response.status_code, "Correct what it names.")
     return WrongUseError(f"the API answers {response.status_code}: {_sentence(response)}", remedy)

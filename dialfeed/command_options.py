@@ -37,7 +37,19 @@ class Utf8Text(click.ParamType):
         return str(value)
 
 
+class Id(Utf8Text):
+    """An id that is looked for. An empty one is what is left of a variable that was not set."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "":
+            self.fail("it is empty: name one, or leave the option out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 UTF8: Final = Utf8Text()
+ID: Final = Id()
 
 
 def settings_options(

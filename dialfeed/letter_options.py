@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from dialfeed.clock import now_ms
-from dialfeed.command_options import UTF8
+from dialfeed.command_options import ID, UTF8
 from dialfeed.exits import WrongUseError
 from schemas.dead_letter_query import DeadLetterFilter, moment
 from schemas.outcomes import RECORD_CODES, FailureClass
@@ -20,9 +20,9 @@ R = TypeVar("R")
 def filter_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the filters; the command gets them as `filter_of` takes them."""
     options = (
-        click.option("--agent", type=UTF8, metavar="A", help="Those of the batches that this agent speaks for."),
-        click.option("--batch", type=UTF8, metavar="B", help="Those of this batch."),
-        click.option("--submission", type=UTF8, metavar="S", help="Those of this submission."),
+        click.option("--agent", type=ID, metavar="A", help="Those of the batches that this agent speaks for."),
+        click.option("--batch", type=ID, metavar="B", help="Those of this batch."),
+        click.option("--submission", type=ID, metavar="S", help="Those of this submission."),
         click.option("--index", type=click.IntRange(0, 2**32 - 1), metavar="N", help="The record with this index."),
         click.option("--code", type=click.Choice([str(code) for code in RECORD_CODES]), metavar="CODE"),
         click.option(

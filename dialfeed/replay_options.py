@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from dialfeed.clock import now_ms
-from dialfeed.command_options import UTF8
+from dialfeed.command_options import ID, UTF8
 from dialfeed.exits import WrongUseError
 from schemas.dead_letter_query import moment
 from schemas.outcomes import Code, FailureClass
@@ -38,9 +38,9 @@ class Moment(click.ParamType):
 def filter_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add the filters, under the names that `schemas.replay_jobs.ReplayJob` has."""
     options = (
-        click.option("--agent", type=UTF8, metavar="A", help="Only records of the batches that this agent speaks for."),
-        click.option("--batch", type=UTF8, metavar="B", help="Only records of this batch."),
-        click.option("--submission", type=UTF8, metavar="S", help="Only records of this submission."),
+        click.option("--agent", type=ID, metavar="A", help="Only records of the batches that this agent speaks for."),
+        click.option("--batch", type=ID, metavar="B", help="Only records of this batch."),
+        click.option("--submission", type=ID, metavar="S", help="Only records of this submission."),
         click.option(
             "--code",
             type=click.Choice([str(code) for code in Code]),

@@ -41,6 +41,10 @@ _WITH_STATUSES: Final = """
 SELECT DISTINCT batch_id FROM call_status
 WHERE batch_id IN (SELECT unhex(arrayJoin(splitByChar(',', {ids:String}))))
 """
+_WORKSPACES: Final = """
+SELECT batch_id, any(workspace_id) FROM contacts
+WHERE batch_id IN (SELECT unhex(arrayJoin(splitByChar(',', {ids:String})))) GROUP BY batch_id
+"""
 _LEFT_TIMES: Final = """
 SELECT toInt64OrZero(substring(phone_number, 2)) AS number, left_at
 FROM call_status FINAL WHERE batch_id = {id:String} AND left_at > 0 ORDER BY number, left_at
@@ -94,6 +98,12 @@ def read_calls(session: Session, ids: Sequence[str]) -> dict[str, Call]:
 def _status(place: CallPlace, row: Sequence[Any]) -> StatusRow:
     call_id, status, at, left_at, duration, url, transcript = row
     return StatusRow(call_id, place, CallStatus(status), at, left_at or None, duration, url, transcript)
+
+
+def read_workspaces(session: Session, batch_ids: Iterable[str]) -> dict[str, str]:
+    """Return whose each of these batches is that has contacts."""
+    ids = [batch_id.encode().hex() for batch_id in batch_ids]
+    return {row[0]: row[1] for some in parts(ids) for row in session.query(_WORKSPACES, ids=",".join(some))}
 
 
 def read_left_times(session: Session, batch_ids: Iterable[str]) -> dict[str, LeftTimes]:

@@ -122,7 +122,7 @@ class Load:
         if unknown and look_again:  # where a sink is built again, call and status may be in one flush
             again = await self._statuses.write(unknown, states)
             unknown, to_publish = again.unknown, to_publish + again.to_publish
-        to_publish = to_publish + self._statuses.of_unknown_calls(unknown)
+        to_publish = to_publish + await self._statuses.of_unknown_calls(unknown)
         if to_publish:
             await self._publisher.publish(to_publish)
 

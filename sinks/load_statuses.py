@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 from aiokafka import ConsumerRecord
 from aiokafka.partitioner import murmur2
+from msgspec import structs
 
 from schemas import dead_letters
 from schemas.dead_letters import DeadLetter
@@ -22,7 +23,7 @@ from schemas.statuses import StatusEvent, parse_status
 from schemas.submission_body import MAX_BATCH_ID_BYTES
 from schemas.topics import BATCH_PARTITIONS, TopicName
 from sinks.batch_states import BatchStates
-from sinks.facts import move_late, read_calls, refresh_contacts
+from sinks.facts import move_late, read_calls, read_workspaces, refresh_contacts
 from sinks.refused import STAGE
 from sinks.replays import Outcome, Remembered, joined, replayed_insert
 from sinks.rows import Insert
@@ -67,7 +68,7 @@ class StatusLoad:
     async def write(self, messages: Sequence[ConsumerRecord], states: BatchStates) -> StatusesWritten:
         """Write what can be read, is of a known call, and of a batch whose partition this is."""
         parsed = [_parsed(message) for message in messages]
-        to_publish = self._dead_letters([each for each in parsed if not isinstance(each, _Parsed)])
+        to_publish = await self._dead_letters([each for each in parsed if not isinstance(each, _Parsed)])
         readable = [each for each in parsed if isinstance(each, _Parsed)]
         if not readable:
             return StatusesWritten([], to_publish)
@@ -89,9 +90,9 @@ class StatusLoad:
             await self._remember([(calls[call_id], some) for call_id, some in ours.items()])
         return written
 
-    def of_unknown_calls(self, messages: Sequence[ConsumerRecord]) -> list[Message]:
+    async def of_unknown_calls(self, messages: Sequence[ConsumerRecord]) -> list[Message]:
         """Return the dead letters of statuses of calls that nobody knows."""
-        return self._dead_letters([_Rejected(message, _UNKNOWN) for message in messages])
+        return await self._dead_letters([_Rejected(message, _UNKNOWN) for message in messages])
 
     async def _apply(self, told: Sequence[tuple[Call, Sequence[Reported]]], states: BatchStates) -> None:
         rows = [(call, merged(call, reported)) for call, reported in told]
@@ -119,11 +120,19 @@ class StatusLoad:
         if inserts:
             await self._clickhouse.insert(joined(inserts))
 
-    def _dead_letters(self, rejected: Sequence[_Rejected]) -> list[Message]:
-        if rejected:
-            log.warning("statuses_rejected", statuses=len(rejected))
+    async def _dead_letters(self, rejected: Sequence[_Rejected]) -> list[Message]:
+        """Return the dead letters, each of the workspace whose batch the event's key names."""
+        if not rejected:
+            return []
+        log.warning("statuses_rejected", statuses=len(rejected))
         now = time.time_ns() // 1_000_000
-        return [dead_letters.to_message(_dead_letter(each, now, self._app_version)) for each in rejected]
+        letters = [_dead_letter(each, now, self._app_version) for each in rejected]
+        batch_ids = {letter.batch_id for letter in letters if letter.batch_id}
+        owners = await self._clickhouse.consult(lambda session: read_workspaces(session, batch_ids))
+        return [
+            dead_letters.to_message(structs.replace(letter, workspace_id=owners.get(letter.batch_id or "", "")))
+            for letter in letters
+        ]
 
 
 def _parsed(message: ConsumerRecord) -> _Parsed | _Rejected:

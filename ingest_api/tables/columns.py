@@ -14,6 +14,7 @@ from schemas.variable_shapes import Field, Record
 
 PHONE: Final = "phoneNumber"
 TIMEZONE: Final = "timezone"
+_LIKE_PHONE: Final = ("phonenumber", "phone")
 _MAX_NAME: Final = 256
 _SHOWN: Final = 80
 _SEPARATORS: Final = re.compile(r"[\s_.\-]+")
@@ -31,7 +32,7 @@ class Column:
 def columns_of(header: Row, variables: Record | None, *, decimal_comma: bool) -> list[Column]:
     """Return the columns; raise TableError. `variables` None: no schema is known, and everything is text."""
     names = _names(header)
-    phone = _place(names, PHONE, "phonenumber", "phone")
+    phone = _place(names, PHONE, *_LIKE_PHONE)
     if phone is None:
         raise TableError(
             f"row {header.number}, the header, names no column phoneNumber: write the names of the columns into the "
@@ -44,6 +45,11 @@ def columns_of(header: Row, variables: Record | None, *, decimal_comma: bool) ->
     _refuse_repeats(names)
     fields = {field.name: field for field in variables.fields} if variables is not None else {}
     return [column_of(name, fields.get(name), decimal_comma=decimal_comma) for name in names]
+
+
+def names_numbers(names: Sequence[str]) -> bool:
+    """Return whether these could be the names of columns: one of them is that of the numbers."""
+    return any(name.strip() == PHONE or _bare(name.strip()) in _LIKE_PHONE for name in names)
 
 
 def column_of(name: str, field: Field | None, *, decimal_comma: bool) -> Column:

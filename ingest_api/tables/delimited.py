@@ -1,7 +1,8 @@
 """CSV in the forms that programs write it: the delimiter and the encoding are found out, not asked for.
 
-RFC 4180 quoting (doubled quotes, line breaks inside quotes). The delimiter is the one that the header line has most of.
-The encoding is what a byte order mark says; without one UTF-8, and where the bytes are none, Windows-1252.
+RFC 4180 quoting (doubled quotes, line breaks inside quotes). The delimiter is the one that the header line has most of
+and that leaves a column of numbers. The encoding is what a byte order mark says; without one UTF-8, and where the bytes
+are none, Windows-1252.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
+from ingest_api.tables.columns import names_numbers
 from ingest_api.tables.rows import MAX_COLUMNS, Row, Table, TableError, table_of
 
 DELIMITERS: Final = ",;\t|"
@@ -87,8 +89,14 @@ def _after(first: str, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _delimiter(line: str) -> str:
-    """Return what separates the names of the header; quoted ones are not looked into."""
-    return max(DELIMITERS, key=_QUOTED.sub("", line).count)
+    """Return what separates the names of the header: what it has most of, unless that leaves no column of numbers.
+
+    Quoted names are not looked into.
+    """
+    plain = _QUOTED.sub("", line)
+    likely = sorted(DELIMITERS, key=plain.count, reverse=True)
+    names = {each: next(csv.reader([line], delimiter=each), []) for each in likely if plain.count(each)}
+    return next((each for each in names if names_numbers(names[each])), likely[0])
 
 
 def _rows(lines: Iterator[str], delimiter: str, number: int) -> Iterator[Row]:

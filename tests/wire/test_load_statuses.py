@@ -261,6 +261,17 @@ async def test_a_bad_status_is_dead_lettered_with_its_bytes(
     assert (letter.source_topic, letter.source_partition, letter.source_offset) == (TopicName.STATUS, 3, 21)
 
 
+async def test_a_bad_status_is_seen_by_the_workspace_whose_batch_is_its_key(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+    place = partition_of(batch)
+
+    await sink.take(message(TopicName.STATUS, b"not JSON", place, ACCEPTED_AT, key=batch.encode(), offset=21))
+    await sink.take(message(TopicName.STATUS, b"not JSON", place, ACCEPTED_AT, key=b"nobody's", offset=22))
+
+    assert [letter.workspace_id for letter in sink.published.letters()] == ["workspace", ""]
+
+
 async def test_good_statuses_beside_bad_ones_are_stored(clickhouse: ClickHouse, batch: str) -> None:
     sink = Sink(clickhouse)
     await sink.take(sent(batch, 0))

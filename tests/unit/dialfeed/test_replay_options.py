@@ -43,6 +43,14 @@ def test_what_is_not_utf_8_is_refused_and_not_repeated(typed: Type, command: str
     assert value not in ended.err
 
 
+@pytest.mark.parametrize("command", ["replay", "dead-letters"])
+@pytest.mark.parametrize("option", ["--agent", "--batch", "--submission"])
+def test_a_variable_that_was_not_set_is_no_id(typed: Type, command: str, option: str) -> None:
+    ended = typed(command, option, "")
+    assert (ended.code, ended.out) == (2, "")
+    assert "leave the option out" in re.sub(r"[\s│]+", " ", ended.err)
+
+
 @pytest.mark.parametrize("option", ["--attempt", "--agent-version"])
 @pytest.mark.parametrize("value", ["0", "2147483648", "99999999999"])
 def test_a_number_that_no_letter_can_have_is_refused(typed: Type, option: str, value: str) -> None:

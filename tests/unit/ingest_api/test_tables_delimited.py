@@ -47,6 +47,12 @@ def test_the_delimiter_is_found_out(delimiter: str) -> None:
     assert objects(file.getvalue()) == [expected]
 
 
+def test_commas_in_names_do_not_hide_what_separates_them() -> None:
+    content = "phoneNumber\tLast, first, title\tnote, private\n12125551001\tDoe, Ann, Dr\tn\n"
+    expected = {"phoneNumber": "12125551001", "Last, first, title": "Doe, Ann, Dr", "note, private": "n"}
+    assert objects(content) == [expected]
+
+
 @pytest.mark.parametrize("name", ["||||\n;;;;", '""|||\n""', 'x""|||||\r\n|||||""'])
 def test_a_quoted_name_that_goes_on_in_the_next_line_says_nothing_of_the_delimiter(name: str) -> None:
     expected = name.replace('""', '"')
