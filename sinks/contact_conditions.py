@@ -93,7 +93,8 @@ def _raw(statement: Statement, name: str) -> str:
 
 def _equal(statement: Statement, name: str, value: Any) -> str:
     if name in COLUMNS:
-        return f"{COLUMNS[name]} = {statement.text(value)}" if isinstance(value, str) else "0"
+        text = value.lower() if name == "callId" and isinstance(value, str) else value  # RFC 9562: read in either case
+        return f"{COLUMNS[name]} = {statement.text(text)}" if isinstance(text, str) else "0"
     raw = f"JSONExtractRaw(variables, {statement.text(name)})"
     match value:
         case None:

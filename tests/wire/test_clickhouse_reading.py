@@ -171,6 +171,16 @@ async def test_pages_deeper_than_what_is_picked_at_once_are_right(
     assert {page.total for page in pages} == {30}
 
 
+async def test_a_call_id_is_found_in_either_case(clickhouse: ClickHouse) -> None:
+    await store(clickhouse, {"+11000": {}, "+11001": {}}, AT)
+    (first, _) = (await clickhouse.contacts(ContactQuery("batch"))).contacts
+    call_id = first.entries[0].call_id
+
+    for spelled in (call_id, call_id.upper()):
+        found = await clickhouse.contacts(ContactQuery("batch", filters=(("callId", spelled),)))
+        assert [contact.phone_number for contact in found.contacts] == ["+11000"]
+
+
 @pytest.mark.parametrize("few", [1, 100])
 async def test_a_total_that_was_counted_before_is_counted_again_once_rows_have_come(
     clickhouse: ClickHouse, few: int, monkeypatch: pytest.MonkeyPatch
