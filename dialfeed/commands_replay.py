@@ -20,11 +20,12 @@ from dialfeed.exits import CommandError, ExitCode, WrongUseError
 from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.output import answer
+from dialfeed.patience import Patience
 from dialfeed.registry_topic import RegistryTopic
 from dialfeed.replay_options import filter_options, job_fields, job_options
 from dialfeed.replay_progress import progress, readable
 from dialfeed.replay_reading import letter_reader
-from dialfeed.replay_runner import Patience, Replay, Watch
+from dialfeed.replay_runner import Replay, Watch
 from dialfeed.replays_topic import ReplaysTopic
 from dialfeed.settings import Settings
 from schemas.kafka_connection import KafkaConnection

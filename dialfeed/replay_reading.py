@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,6 +15,8 @@ from aiokafka.errors import KafkaError
 from dialfeed.topics_admin import describe
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError, TryAgainError
+from schemas.replay_jobs import ReplayJob
+from schemas.replay_selection import Newest
 from schemas.topics import TopicName
 
 SILENT_SECONDS: Final = 60.0
@@ -119,3 +122,25 @@ async def _partitions(connection: KafkaConnection) -> dict[TopicName, int]:
         if not found.get(name):
             raise MustStopError(f"the topic {name} is missing: run `dialfeed topics --create`")
     return {topic: found[connection.topic(topic)] for topic in TOPICS}
+
+
+def topics_of(job: ReplayJob) -> tuple[TopicName, TopicName]:
+    """Return the topic a job reads, and the other one where its records may have failed again since."""
+    both = (TopicName.DEAD_LETTER, TopicName.PARKING)
+    return (both[1], both[0]) if job.parked else both
+
+
+async def newest_of(
+    reader: LetterReader, topic: TopicName, ends: Sequence[int], newest: Newest, begin: Sequence[int] = ()
+) -> None:
+    """Read a topic up to its ends for how often each record has failed; what is before `begin` has failed once."""
+    first, _ = await reader.bounds(topic)
+    starts = [min(max(of), end) for end, *of in zip_longest(ends, first, begin, fillvalue=0)]
+    async for read in reader.read(topic, starts[: len(ends)], ends):
+        for message in read.messages:
+            newest.take(_headers(message))
+
+
+def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:
+    headers: Sequence[tuple[str, bytes | None]] = message.headers
+    return headers

@@ -12,8 +12,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 import msgspec
 
 from dialfeed.clock import now_ms
-from dialfeed.replay_reading import LetterReader
-from dialfeed.replay_runner import newest_of, owner_of, topics_of
+from dialfeed.replay_reading import LetterReader, newest_of, topics_of
 from schemas.dead_letter_query import with_batches
 from schemas.messages import TryAgainError
 from schemas.outcomes import FieldError
@@ -69,7 +68,7 @@ class Rehearsal:
             with_batches(filter_of(job), registry.batches_of_agent),
             self._newest,
             Changes.of(job, replacements),
-            lambda one: owner_of(registry, one),
+            lambda one: registry.workspace_of(one.batch_id),
         )
         self._slicer = Slicer(job, counts_from=self._now)
         self._outcomes: Counter[str] = Counter()

@@ -9,21 +9,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, zip_longest
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from dialfeed.clock import now_ms
-from dialfeed.exits import CommandError, ExitCode
-from dialfeed.replay_reading import LetterReader
+from dialfeed.patience import NothingMovesError, Patience
+from dialfeed.replay_checkpoints import by_checkpoint, checkpoint_offsets
+from dialfeed.replay_reading import LetterReader, newest_of, topics_of
 from dialfeed.replays_topic import ReplaysTopic
 from schemas.dead_letter_query import with_batches
-from schemas.dead_letters import DeadLetter
-from schemas.messages import Message, Publisher, TryAgainError
+from schemas.messages import Message, Publisher
 from schemas.records import Chunk
 from schemas.registry import Registry
 from schemas.replay_board import ReplayState, forgotten, progress_message
@@ -36,14 +35,6 @@ from schemas.topics import TopicName
 
 log = structlog.get_logger(__name__)
 
-CHECKPOINT_OFFSETS: Final = 20_000
-"""Of a partition, at most, between two checkpoints; a slice never holds letters from both sides of one."""
-
-CHECKPOINT_SECONDS: Final = 30
-"""Where a rate is set a checkpoint comes about as often: what was sent since the last one has to go out again."""
-
-FEWEST_OFFSETS: Final = 500
-
 MOST_UNANSWERED: Final = 100
 """Slices on their way at most, so that what is sent now does not have to wait behind a million old records.
 
@@ -54,7 +45,6 @@ MOST_SENDING: Final = 4
 """Slices at most that Kafka has not acknowledged."""
 
 STATUSES_AT_ONCE: Final = 500
-PAUSE_SECONDS: Final = 1.0
 MOST_FORGOTTEN: Final = 10_000
 
 
@@ -69,37 +59,6 @@ class Sight:
 
 
 Watch = Callable[[Sight], None]
-
-
-class NothingMovesError(CommandError):
-    exit_code = ExitCode.SOME_FAILED
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long nothing may move, in seconds, before the replay stops; None: it waits."""
-
-    seconds: float | None = None
-
-    async def published(self, publisher: Publisher, messages: Sequence[Message]) -> None:
-        """Publish until Kafka has it; raise TryAgainError when patience ends, MustStopError."""
-        deadline = None if self.seconds is None else time.monotonic() + self.seconds
-        while True:
-            try:
-                await publisher.publish(messages)
-            except TryAgainError as error:
-                if deadline is not None and time.monotonic() + PAUSE_SECONDS > deadline:
-                    raise
-                log.warning("published_again_later", reason=str(error), seconds=PAUSE_SECONDS)
-                await asyncio.sleep(PAUSE_SECONDS)
-            else:
-                return
-
-
-def owner_of(registry: Registry, letter: DeadLetter) -> str:
-    """Return the workspace of a letter that does not say it: that of its batch, "" where that is not known."""
-    batch = registry.batches.get(letter.batch_id or "")
-    return batch.workspace_id if batch is not None else ""
 
 
 class Replay:
@@ -134,7 +93,7 @@ class Replay:
             with_batches(filter_of(self._job), registry.batches_of_agent),
             self._newest,
             Changes.of(self._job, replacements),
-            lambda one: owner_of(registry, one),
+            lambda one: registry.workspace_of(one.batch_id),
         )
         self._slicer = Slicer(self._job, counts_from=state.accepted_at)
         self._statuses: list[Message] = []
@@ -320,41 +279,3 @@ class Replay:
         outcomes, progress = self._state.outcomes(), self._state.progress
         to_read = progress.to_read if progress is not None else 0
         self._watch(Sight(self._read, to_read, self._sent - sum(outcomes.values()), outcomes))
-
-
-def checkpoint_offsets(rate: int | None) -> int:
-    """Return how many offsets of a partition are between two checkpoints of a replay at this rate."""
-    if rate is None:
-        return CHECKPOINT_OFFSETS
-    return min(CHECKPOINT_OFFSETS, max(FEWEST_OFFSETS, CHECKPOINT_SECONDS * rate))
-
-
-def by_checkpoint(messages: Sequence[Any], every: int) -> Iterator[tuple[int, Sequence[Any]]]:
-    """Yield messages with the offset of the checkpoint before them: a multiple of `every`.
-
-    So neither the places of checkpoints nor what a slice holds depend on how Kafka hands the messages out.
-    """
-    for number, group in groupby(messages, key=lambda message: message.offset // every):
-        yield number * every, list(group)
-
-
-def topics_of(job: ReplayJob) -> tuple[TopicName, TopicName]:
-    """Return the topic a job reads, and the other one where its records may have failed again since."""
-    both = (TopicName.DEAD_LETTER, TopicName.PARKING)
-    return (both[1], both[0]) if job.parked else both
-
-
-async def newest_of(
-    reader: LetterReader, topic: TopicName, ends: Sequence[int], newest: Newest, begin: Sequence[int] = ()
-) -> None:
-    """Read a topic up to its ends for how often each record has failed; what is before `begin` has failed once."""
-    first, _ = await reader.bounds(topic)
-    starts = [min(max(of), end) for end, *of in zip_longest(ends, first, begin, fillvalue=0)]
-    async for read in reader.read(topic, starts[: len(ends)], ends):
-        for message in read.messages:
-            newest.take(_headers(message))
-
-
-def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:
-    headers: Sequence[tuple[str, bytes | None]] = message.headers
-    return headers

@@ -98,6 +98,11 @@ class Registry:
                 return agent
         return None
 
+    def workspace_of(self, batch_id: str | None) -> str:
+        """Return the workspace of a batch, "" where there is no such batch."""
+        batch = self.batches.get(batch_id or "")
+        return batch.workspace_id if batch is not None else ""
+
     def batches_of_agent(self, agent_id: str) -> frozenset[str]:
         """Return the ids of the batches that an agent speaks for."""
         spoken_for = ((batch_id, self.agent_of_batch(batch)) for batch_id, batch in self.batches.items())

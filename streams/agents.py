@@ -101,7 +101,7 @@ class Steps:
     async def _cleaned_again(self, chunk: Chunk, replay: Replay) -> pipeline.Cleaned:
         """Clean a slice of a replay. What the breaker would hold is left as it is: it need not wait here to be kept."""
         groups = await self._groups(chunk, replay)
-        workspace_id = self.campaigns.workspace_of(chunk.batch_id)
+        workspace_id = self.campaigns.registry.workspace_of(chunk.batch_id)
         cleaned = replaying.clean_replay(chunk, replay, groups, self.limits, _now(), workspace_id)
         reason = self.breaker.afresh().reason(len(chunk.records), cleaned.dead_letters)
         if reason is None:
@@ -122,7 +122,7 @@ class Steps:
         held = False
         while True:
             parts = await self._parts(chunk)
-            workspace_id = self.campaigns.workspace_of(chunk.batch_id)
+            workspace_id = self.campaigns.registry.workspace_of(chunk.batch_id)
             cleaned = [pipeline.clean(part, campaign, self.limits, _now(), workspace_id) for part, campaign in parts]
             letters = [letter for one in cleaned for letter in one.dead_letters]
             reason = self.breaker.reason(len(chunk.records), letters)

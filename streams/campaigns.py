@@ -47,11 +47,6 @@ class Campaigns:
             return FieldError(Code.BATCH_UNKNOWN, "/batchId", "no batch has this id: create it, then replay")
         return self.of(batch, accepted_at, version)
 
-    def workspace_of(self, batch_id: str | None) -> str:
-        """Return the workspace of a batch, empty where there is no such batch."""
-        batch = self.registry.batches.get(batch_id or "")
-        return batch.workspace_id if batch else ""
-
     def of(self, batch: Batch, accepted_at: int, named: int | None = None) -> Campaign | FieldError:
         """Do as `find` does for a batch that need not be registered yet."""
         agent = self.registry.agent_of_batch(batch)

@@ -348,7 +348,7 @@ def test_a_replay_killed_in_the_middle_goes_on_with_the_same_slices(kafka: Kafka
 def test_slices_end_at_checkpoints_wherever_those_are_and_however_letters_are_fetched(
     kafka: KafkaConnection, typed: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dialfeed.replay_runner.CHECKPOINT_OFFSETS", 10)
+    monkeypatch.setattr("dialfeed.replay_checkpoints.CHECKPOINT_OFFSETS", 10)
     publish(kafka, [Message(TopicName.DEAD_LETTER, b"foreign", to_message(numbered(0)).key)] * 13)
     put(kafka, *(numbered(n, submission_id="s0") for n in range(30)))
     replay_id = typed("replay", "--give-up-after", "1", "--json").json["replayId"]

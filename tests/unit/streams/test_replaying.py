@@ -130,8 +130,8 @@ def test_what_cannot_be_checked_fails_again_whole(campaigns: Campaigns, fields: 
 
 
 def test_a_first_failure_knows_its_workspace_too(campaigns: Campaigns) -> None:
-    assert campaigns.workspace_of("b") == "w"
-    assert campaigns.workspace_of("gone") == campaigns.workspace_of(None) == ""
+    assert campaigns.registry.workspace_of("b") == "w"
+    assert campaigns.registry.workspace_of("gone") == campaigns.registry.workspace_of(None) == ""
 
 
 def test_a_slice_without_the_history_of_each_record_is_not_whole() -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dialfeed.replay_runner import by_checkpoint, checkpoint_offsets
+from dialfeed.replay_checkpoints import by_checkpoint, checkpoint_offsets
 
 
 @pytest.mark.parametrize(("rate", "offsets"), [(None, 20_000), (1, 500), (100, 3_000), (1_000_000, 20_000)])
