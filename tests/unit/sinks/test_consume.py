@@ -39,9 +39,10 @@ class Writing:
 
 
 def consuming(
-    consumer: MemoryConsumer, write: Writing, *, most_messages: int = 50, most_bytes: int = 10_000
+    consumer: MemoryConsumer, write: Writing, *, most_messages: int = 50, most_bytes: int = 10_000, **more: Any
 ) -> Consuming[Any]:
-    return Consuming("load", [TOPIC], lambda: consumer, list, write, most_messages=most_messages, most_bytes=most_bytes)
+    more |= {"most_messages": most_messages, "most_bytes": most_bytes}
+    return Consuming("load", [TOPIC], lambda: consumer, list, write, **more)
 
 
 async def run_until_idle(loop: Consuming[Any], consumer: MemoryConsumer) -> None:
@@ -78,16 +79,7 @@ async def test_what_is_written_at_once_is_bounded(actions: list[Any], bounds: di
 
 async def test_what_weighs_little_is_written_with_more_of_its_kind(actions: list[Any]) -> None:
     consumer = MemoryConsumer([record(offset) for offset in range(12)], actions)
-    loop = Consuming(
-        "load",
-        [TOPIC],
-        lambda: consumer,
-        list,
-        Writing(actions),
-        most_messages=2,
-        most_bytes=10_000,
-        weight_of=lambda _: 0.25,
-    )
+    loop = consuming(consumer, Writing(actions), most_messages=2, weight_of=lambda _: 0.25)
 
     await run_until_idle(loop, consumer)
 
@@ -96,15 +88,8 @@ async def test_what_weighs_little_is_written_with_more_of_its_kind(actions: list
 
 async def test_what_weighs_little_is_taken_more_at_a_time_until_something_heavy_comes(actions: list[Any]) -> None:
     consumer = MemoryConsumer([record(offset) for offset in range(60)], actions)
-    loop = Consuming(
-        "load",
-        [TOPIC],
-        lambda: consumer,
-        list,
-        Writing(actions),
-        most_messages=16,
-        most_bytes=10_000,
-        weight_of=lambda message: 1.0 if message.offset == 33 else 0.01,
+    loop = consuming(
+        consumer, Writing(actions), most_messages=16, weight_of=lambda message: 1.0 if message.offset == 33 else 0.01
     )
 
     await run_until_idle(loop, consumer)
@@ -133,16 +118,7 @@ async def test_a_single_message_waits_for_no_other(actions: list[Any]) -> None:
 async def test_what_is_unhurried_waits_for_others_even_alone(actions: list[Any]) -> None:
     consumer = MemoryConsumer([record(0)], actions)
     consumer.late = [record(1)]
-    loop = Consuming(
-        "load",
-        [TOPIC],
-        lambda: consumer,
-        list,
-        Writing(actions),
-        most_messages=50,
-        most_bytes=10_000,
-        unhurried=lambda items: len(items) > 0,
-    )
+    loop = consuming(consumer, Writing(actions), unhurried=lambda items: len(items) > 0)
 
     await run_until_idle(loop, consumer)
 
@@ -203,16 +179,7 @@ async def test_what_was_gathered_before_partitions_moved_is_not_written(actions:
 async def test_what_was_read_is_forgotten_when_partitions_move(actions: list[Any]) -> None:
     consumer = MemoryConsumer([], actions)
     forgotten: list[bool] = []
-    loop = Consuming(
-        "load",
-        [TOPIC],
-        lambda: consumer,
-        list,
-        Writing(actions),
-        most_messages=2,
-        most_bytes=9,
-        moved=lambda: forgotten.append(True),
-    )
+    loop = consuming(consumer, Writing(actions), most_messages=2, most_bytes=9, moved=lambda: forgotten.append(True))
     await run_until_idle(loop, consumer)
 
     await consumer.listener.on_partitions_revoked(set())
