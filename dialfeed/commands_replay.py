@@ -22,6 +22,7 @@ from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.output import answer
 from dialfeed.patience import Patience
 from dialfeed.registry_topic import RegistryTopic
+from dialfeed.replay_agent import with_agent
 from dialfeed.replay_options import filter_options, job_fields, job_options
 from dialfeed.replay_progress import progress, readable
 from dialfeed.replay_reading import letter_reader
@@ -128,14 +129,7 @@ def _refuse_beside_resume(resume: str | None) -> None:
 
 
 def _job(asked: Mapping[str, Any]) -> ReplayJob:
-    """Return a job of its own for what is asked; raise WrongUseError."""
-    job = ReplayJob(replay_id=str(uuid.uuid4()), workspace_id="", runner=BY_COMMAND, requested_at=now_ms(), **asked)
-    if job.is_unclear:
-        raise WrongUseError(
-            f"version {job.agent_version} of which agent's schema? The letters may be of several",
-            "Add --agent (`dialfeed dead-letters --group-by agent` says whose they are), --batch or --submission.",
-        )
-    return job
+    return ReplayJob(replay_id=str(uuid.uuid4()), workspace_id="", runner=BY_COMMAND, requested_at=now_ms(), **asked)
 
 
 class _Run:
@@ -191,6 +185,8 @@ class _Run:
                 registry = await stack.enter_async_context(RegistryTopic(self._kafka))
                 topic = await stack.enter_async_context(ReplaysTopic(self._kafka))
                 reader = await stack.enter_async_context(letter_reader(self._kafka))
+                if self._resume is None:
+                    self._asked = await with_agent(self._asked, reader, registry.state)
                 self.state = await self._job(publisher, topic)
                 stack.enter_context(garbage.settled())
                 await Replay(

@@ -17,6 +17,7 @@ from dialfeed.api_client import ApiClient
 from dialfeed.exits import CommandError
 from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.registry_topic import RegistryTopic
+from dialfeed.replay_agent import with_agent
 from dialfeed.replay_file import CorrectedFile
 from dialfeed.replay_progress import readable
 from dialfeed.replay_reading import letter_reader
@@ -40,6 +41,7 @@ async def tried(settings: Settings, job: ReplayJob, file: CorrectedFile | None) 
     names = {topic: kafka.topic(topic) for topic in (TopicName.STATUS, TopicName.RECORDS)}
     try:
         async with RegistryTopic(kafka) as registry, letter_reader(kafka) as reader, _judge(settings) as judge:
+            job = await with_agent(job, reader, registry.state)
             rehearsal = Rehearsal(
                 job,
                 registry.state,

@@ -85,7 +85,8 @@ def job_options(command: Callable[..., R]) -> Callable[..., R]:
             "--agent-version",
             type=click.IntRange(1, MOST_INT),
             metavar="N",
-            help="Check against this version of the agent's schema; needs --agent, --batch or --submission. "
+            help="Check against this version of the schema: of the agent of --agent, --batch or --submission, "
+            "or of the one whose all the letters are. "
             "[the one current when the record was accepted]",
         ),
         click.option(

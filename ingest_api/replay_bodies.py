@@ -20,8 +20,6 @@ MOST_ATTEMPTS: Final = 1_000
 MOST_RATE: Final = 1_000_000
 MOST_CHANGES: Final = 100
 
-OF_WHICH_AGENT: Final = "must not be of several agents' schemas: name agent, batch or submission too"
-
 Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 MOMENT: Final = {
     "pattern": "^[0-9]{1,9}[smhdw]$|^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}",
@@ -58,7 +56,8 @@ class NewReplay(BaseModel):
     )
     agentVersion: Annotated[int, Field(ge=1, le=MOST_INT)] | None = Field(  # noqa: N815
         default=None,
-        description="version of the agent's schema, with agent, batch or submission; left out: that of a record's time",
+        description="version of the schema of the agent of agent, batch or submission, or of the one whose all the "
+        "letters are; left out: that of a record's time",
     )
     dryRun: bool = Field(default=False, description="send nothing: say what would become of the records")  # noqa: N815
     map: Changes = Field(default_factory=dict, description="fields to rename, old name to new")
@@ -87,7 +86,7 @@ def _job_of(asked: NewReplay, identity: Identity, workspace_id: str, now_ms: int
     errors = [time for time in times.values() if isinstance(time, RequestError)]
     if errors:
         raise RefusedError(*errors)
-    job = ReplayJob(
+    return ReplayJob(
         replay_id=identity.submission_id,
         workspace_id=workspace_id,
         runner=BY_API,
@@ -111,9 +110,6 @@ def _job_of(asked: NewReplay, identity: Identity, workspace_id: str, now_ms: int
         values=[ReplayValue(name=name, value=msgspec.json.encode(value)) for name, value in asked.set.items()],
         body_hash=identity.body_hash,
     )
-    if job.is_unclear:
-        raise RefusedError(field_error(("agentVersion",), OF_WHICH_AGENT))
-    return job
 
 
 def _time(name: str, text: str | None, now_ms: int) -> int | RequestError | None:

@@ -6,23 +6,28 @@ import asyncio
 from typing import Any, Final
 
 import structlog
+from msgspec.structs import replace
 from starlette.requests import Request
 
 from ingest_api.batches import read_object
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.field_errors import field_error
+from ingest_api.from_store import from_store
 from ingest_api.idempotency import identity_of, other_body
 from ingest_api.paging import page_of
 from ingest_api.publish import published
 from ingest_api.replay_bodies import asked_of
+from schemas.dead_letter_query import DeadLetterQuery, GroupBy
 from schemas.messages import TryAgainError
 from schemas.outcomes import HttpCode
 from schemas.replay_board import ReplayState, job_message, shown
-from schemas.replay_jobs import ReplayJob
+from schemas.replay_jobs import ReplayJob, filter_of
 
 log = structlog.get_logger(__name__)
 
 PATH: Final = "/api/call/replays"
+OF_WHICH_AGENT: Final = "must be of one agent's schema: name agent, batch or submission too"
 
 
 async def ask_for_replay(edge: Edge, workspace_id: str | None, body: bytes, key: str | None) -> Answer:
@@ -36,15 +41,27 @@ async def ask_for_replay(edge: Edge, workspace_id: str | None, body: bytes, key:
     asked = asked_of(read_object(body), identity, owner, edge.now_ms())
     await edge.bus.require()
     if asked.dry_run:
-        return success("Replay tried", await _rehearsed(edge, asked.job))
+        return success("Replay tried", await _rehearsed(edge, await _with_agent(edge, asked.job)))
     await _catch_up(edge)
     if identity.submission_id not in edge.replays.board.replays:
-        await _begin(edge, asked.job)
+        await _begin(edge, await _with_agent(edge, asked.job))
     state = edge.replays.board.replays.get(identity.submission_id)
     if state is not None and state.job.body_hash != identity.body_hash:
         raise other_body()
     location = f"{PATH}/{identity.submission_id}"
     return success("Replay accepted", {"replayId": identity.submission_id}, 202, {"Location": location})
+
+
+async def _with_agent(edge: Edge, job: ReplayJob) -> ReplayJob:
+    """Return the job with the agent that its version needs: that of all the letters; refuse (400) if there is none."""
+    if not job.is_unclear:
+        return job
+    asked = DeadLetterQuery(filter=filter_of(job), parked=job.parked)
+    groups = await from_store(edge, edge.store.dead_letter_groups(asked, GroupBy.BATCH))
+    agents = edge.access.known.agents_of(group.key for group in groups)
+    if len(agents) != 1:
+        raise RefusedError(field_error(("agentVersion",), OF_WHICH_AGENT))
+    return replace(job, agent=agents[0])
 
 
 async def _begin(edge: Edge, job: ReplayJob) -> None:

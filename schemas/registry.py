@@ -5,6 +5,7 @@ A fold over the compacted topic `calls.registry`. Pure: whoever reads the topic 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -97,6 +98,12 @@ class Registry:
             if agent is not None and agent.workspace_id == batch.workspace_id:
                 return agent
         return None
+
+    def agents_of(self, batch_ids: Iterable[str | None]) -> list[str]:
+        """Return the ids of the agents that speak for these batches, each once, in order."""
+        batches = (self.batches.get(batch_id or "") for batch_id in batch_ids)
+        agents = (self.agent_of_batch(batch) for batch in batches if batch is not None)
+        return sorted({agent.agent_id for agent in agents if agent is not None})
 
     def workspace_of(self, batch_id: str | None) -> str:
         """Return the workspace of a batch, "" where there is no such batch."""

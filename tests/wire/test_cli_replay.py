@@ -24,11 +24,13 @@ from schemas.codecs import decode, encode
 from schemas.dead_letters import DeadLetter, to_message
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message
-from schemas.records import Chunk, ReplayReceipt
+from schemas.records import Agent, AgentVersion, Batch, CallingNumber, Chunk, ReplayReceipt
+from schemas.registry import registry_message
 from schemas.replay_jobs import ReplayProgress
 from schemas.topics import TopicName
 from tests.support.bus import CAMPAIGN
 from tests.support.command import Type, typing
+from tests.support.samples import SCHEMA
 from tests.unit.schemas.test_replays import letter
 
 T = TypeVar("T")
@@ -151,6 +153,19 @@ def numbered(index: int, text: str = "", **fields: Any) -> DeadLetter:
     return letter(index, **{"record": record, "submission_id": f"s{index % 7}", **fields})
 
 
+ANOTHER_AGENT = (
+    Agent(
+        agent_id="another",
+        workspace_id="w",
+        name="Another",
+        versions=[AgentVersion(version=1, schema=SCHEMA, created_at=1)],
+        created_at=1,
+    ),
+    CallingNumber(phone_id="n2", workspace_id="w", number="+12125550197", agent_id="another", created_at=1),
+    Batch(batch_id="of-another-agent", workspace_id="w", name="Another's", phone_ids=["n2"], created_at=1),
+)
+
+
 def places(chunks: Sequence[Chunk]) -> list[tuple[str, int]]:
     """Return the records that slices hold, in order."""
     found = [(one.submission_id, one.record_index) for c in chunks if c.replay is not None for one in c.replay.records]
@@ -198,6 +213,28 @@ def test_an_agents_version_is_tried_with_its_own_letters_only(kafka: KafkaConnec
     with pipeline(kafka) as seen:
         ended = typed("replay", "--agent", "a", "--agent-version", "1", "--json")
     assert (ended.code, ended.json["selected"], places(seen)) == (0, 1, [("s0", 0)])
+
+
+def test_a_version_alone_is_that_of_the_agent_whose_all_the_letters_are(kafka: KafkaConnection, typed: Type) -> None:
+    put(kafka, numbered(0), numbered(1, batch_id="unassigned"), numbered(2, batch_id="of-another-agent", attempt=2))
+    with pipeline(kafka) as seen:
+        ended = typed("replay", "--attempt", "1", "--agent-version", "1", "--json")
+    assert (ended.code, ended.json["selected"], places(seen)) == (0, 1, [("s0", 0)])
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_version_of_nobody_knows_whose_schema_is_refused_and_nothing_is_sent(
+    kafka: KafkaConnection, typed: Type, dry: tuple[str, ...]
+) -> None:
+    publish(kafka, [registry_message(record) for record in ANOTHER_AGENT])
+    put(kafka, numbered(0, batch_id="unassigned"))
+    none = typed("replay", "--agent-version", "1", *dry)
+    put(kafka, numbered(0), numbered(1, batch_id="of-another-agent"))
+    several = typed("replay", "--agent-version", "1", *dry)
+    assert (none.code, none.out, several.code, several.out) == (2, "", 2, "")
+    assert "of no agent that is known" in none.err
+    assert "of 2 agents: a, another" in several.err
+    assert all(option in several.err for option in ("--agent", "--batch", "--submission"))
 
 
 def test_a_record_that_is_parked_is_tried_again_only_when_asked_for(kafka: KafkaConnection, typed: Type) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from schemas.codecs import decode, encode
+from schemas.dead_letter_query import KeptLetter
 from schemas.records import ReplayReceipt
 from schemas.registry import ADMINISTRATION
 from schemas.replay_jobs import RUNNING, ReplayJob, ReplayProgress
@@ -18,6 +19,7 @@ from schemas.topics import TopicName
 from tests.support.edge import World, served, until
 from tests.support.edge_memory import REHEARSAL
 from tests.support.known import BATCH, OTHER_KEY, WORKSPACE, key_record
+from tests.support.letter_pages import a_letter
 
 ADMIN_KEY = "df_key-of-the-administration"
 
@@ -94,6 +96,23 @@ async def test_another_workspace_sees_nothing_of_it_and_the_administration_all(w
 async def test_the_administration_replays_for_all_workspaces(world: World) -> None:
     assert (await ask(world, {}, **{"x-api-key": ADMIN_KEY})).status_code == 202
     assert [job.workspace_id for job in jobs(world)] == [""]
+
+
+async def test_a_version_alone_is_that_of_the_agent_whose_all_the_letters_are(world: World) -> None:
+    common: dict[str, Any] = {"batch_id": BATCH, "workspace_id": WORKSPACE}
+    world.store.letters += [KeptLetter(a_letter(index, **common)) for index in range(2)]
+    answer = await ask(world, {"agentVersion": 1})
+    assert answer.status_code == 202
+    assert [job.agent for job in jobs(world)] == ["agent-1"]
+
+
+@pytest.mark.parametrize("dry", [True, False])
+async def test_a_version_of_nobody_knows_whose_schema_is_refused(world: World, dry: bool) -> None:
+    answer = await ask(world, {"agentVersion": 1, "dryRun": dry})
+    (error,) = answer.json()["data"]["errors"]
+    assert (answer.status_code, error["path"]) == (400, "/agentVersion")
+    assert "name agent, batch or submission too" in error["message"]
+    assert jobs(world) == []
 
 
 async def test_the_same_key_asks_once(world: World) -> None:

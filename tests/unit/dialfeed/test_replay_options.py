@@ -59,14 +59,6 @@ def test_a_number_that_no_letter_can_have_is_refused(typed: Type, option: str, v
     assert f"{value} is not in the range 1<=x<=2147483647" in ended.err
 
 
-@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--code", "type")])
-def test_a_version_of_nobodys_schema_is_refused_with_what_to_add(typed: Type, more: tuple[str, ...]) -> None:
-    ended = typed("replay", "--agent-version", "3", *more)
-    assert (ended.code, ended.out) == (2, "")
-    assert "version 3 of which agent's schema?" in ended.err
-    assert all(option in ended.err for option in ("--agent", "--batch", "--submission"))
-
-
 def help_of(typed: Type, command: str) -> str:
     return re.sub(r"\s+", " ", typed(command, "--help").out)
 

@@ -25,12 +25,3 @@ def test_a_number_that_no_letter_can_have_is_refused_by_name(field: str, value: 
 
 def test_the_largest_numbers_fit_the_topic() -> None:
     assert encode(asked(attempt=1000, agent="a", agentVersion=2**31 - 1))
-
-
-def test_a_version_is_that_of_an_agent_a_batch_or_a_submission_and_refused_alone() -> None:
-    for name in ("agent", "batch", "submission"):
-        assert asked(agentVersion=3, **{name: "x"}).agent_version == 3
-    with pytest.raises(RefusedError) as refused:
-        asked(agentVersion=3, code="type")
-    [error] = refused.value.errors
-    assert (error.path, "agent, batch or submission" in error.message) == ("/agentVersion", True)
