@@ -1,4 +1,4 @@
-"""The clock of the command line: the one place that asks for the time of day."""
+"""The time of day as records and messages have it."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import time
 
 
 def now_ms() -> int:
-    """Return the time in ms since the epoch, as records and messages have it."""
+    """Return the time in ms since the epoch."""
     return time.time_ns() // 1_000_000

@@ -100,9 +100,7 @@ def by_agent(batches: Iterable[DeadLetterGroup], registry: Registry) -> list[Dea
     """Return counts by batch as counts by the agent that speaks for it now, "" where there is none."""
     found: dict[str, list[DeadLetterGroup]] = {}
     for group in batches:
-        batch = registry.batches.get(group.key)
-        agent = registry.agent_of_batch(batch) if batch is not None else None
-        found.setdefault(agent.agent_id if agent is not None else "", []).append(group)
+        found.setdefault(registry.agent_id_of(group.key), []).append(group)
     return by_count(merged_group(key, groups) for key, groups in found.items())
 
 

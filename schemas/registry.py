@@ -99,11 +99,15 @@ class Registry:
                 return agent
         return None
 
+    def agent_id_of(self, batch_id: str | None) -> str:
+        """Return the id of the agent that speaks for a batch, "" where there is none."""
+        batch = self.batches.get(batch_id or "")
+        agent = self.agent_of_batch(batch) if batch is not None else None
+        return agent.agent_id if agent is not None else ""
+
     def agents_of(self, batch_ids: Iterable[str | None]) -> list[str]:
         """Return the ids of the agents that speak for these batches, each once, in order."""
-        batches = (self.batches.get(batch_id or "") for batch_id in batch_ids)
-        agents = (self.agent_of_batch(batch) for batch in batches if batch is not None)
-        return sorted({agent.agent_id for agent in agents if agent is not None})
+        return sorted({self.agent_id_of(batch_id) for batch_id in batch_ids} - {""})
 
     def workspace_of(self, batch_id: str | None) -> str:
         """Return the workspace of a batch, "" where there is no such batch."""
@@ -112,8 +116,7 @@ class Registry:
 
     def batches_of_agent(self, agent_id: str) -> frozenset[str]:
         """Return the ids of the batches that an agent speaks for."""
-        spoken_for = ((batch_id, self.agent_of_batch(batch)) for batch_id, batch in self.batches.items())
-        return frozenset(batch_id for batch_id, agent in spoken_for if agent is not None and agent.agent_id == agent_id)
+        return frozenset(batch_id for batch_id in self.batches if self.agent_id_of(batch_id) == agent_id)
 
 
 class RegistryReader(Protocol):

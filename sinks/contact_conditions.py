@@ -93,8 +93,10 @@ def _raw(statement: Statement, name: str) -> str:
 
 def _equal(statement: Statement, name: str, value: Any) -> str:
     if name in COLUMNS:
-        text = value.lower() if name == "callId" and isinstance(value, str) else value  # RFC 9562: read in either case
-        return f"{COLUMNS[name]} = {statement.text(text)}" if isinstance(text, str) else "0"
+        if not isinstance(value, str):
+            return "0"
+        text = value.lower() if name == "callId" else value  # RFC 9562: read in either case
+        return f"{COLUMNS[name]} = {statement.text(text)}"
     raw = f"JSONExtractRaw(variables, {statement.text(name)})"
     match value:
         case None:

@@ -5,22 +5,18 @@ Lists go as one text with commas between ids: neither UUIDs, nor times, nor subm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from schemas.identity import call_ids, uuid_texts
 from schemas.records import Receipt
 from schemas.statuses import CallStatus
 from schemas.stores import CallPlace
 from sinks.entries import LeftTimes
+from sinks.query import in_shares
 from sinks.report_rows import receipt_of
 from sinks.sessions import Session
 from sinks.statuses import Call, StatusRow
-
-T = TypeVar("T")
-
-IDS_AT_A_TIME: Final = 200
-"""Of submissions and batches, up to 512 bytes each: ClickHouse takes a parameter of at most 128 KiB over HTTP."""
 
 CALLS_AT_A_TIME: Final = 3_000
 """Of calls: 37 bytes each. In a large batch a question about many costs hardly more than one about few."""
@@ -86,7 +82,7 @@ ORDER BY p.entry DESC, p.version DESC LIMIT 1 BY p.batch_id, p.phone_number
 def read_calls(session: Session, ids: Sequence[str]) -> dict[str, Call]:
     """Return what is stored of each known call."""
     found: dict[str, Call] = {}
-    for some in parts(ids, CALLS_AT_A_TIME):
+    for some in in_shares(ids, CALLS_AT_A_TIME):
         calls = list(session.query(_CALLS, ids=",".join(some)))
         places = {row[0]: CallPlace(row[1], row[2], row[3], row[4]) for row in calls}
         statuses = {row[0]: _status(places[row[0]], row) for row in session.query(_STATUSES, ids=",".join(some))}
@@ -103,13 +99,13 @@ def _status(place: CallPlace, row: Sequence[Any]) -> StatusRow:
 def read_workspaces(session: Session, batch_ids: Iterable[str]) -> dict[str, str]:
     """Return whose each of these batches is that has contacts."""
     ids = [batch_id.encode().hex() for batch_id in batch_ids]
-    return {row[0]: row[1] for some in parts(ids) for row in session.query(_WORKSPACES, ids=",".join(some))}
+    return {row[0]: row[1] for some in in_shares(ids) for row in session.query(_WORKSPACES, ids=",".join(some))}
 
 
 def read_left_times(session: Session, batch_ids: Iterable[str]) -> dict[str, LeftTimes]:
     """Return the state of each batch: nothing has left in nearly all that are asked for."""
     states = {batch_id: LeftTimes() for batch_id in batch_ids}
-    for some in parts([batch_id.encode().hex() for batch_id in states]):
+    for some in in_shares([batch_id.encode().hex() for batch_id in states]):
         for (batch_id,) in session.query(_WITH_STATUSES, ids=",".join(some)):
             states[batch_id] = LeftTimes(session.packed(_LEFT_TIMES, id=batch_id))
     return states
@@ -117,7 +113,7 @@ def read_left_times(session: Session, batch_ids: Iterable[str]) -> dict[str, Lef
 
 def read_receipts(session: Session, submission_ids: Sequence[str]) -> list[Receipt]:
     """Return the receipts given of these submissions; callIds only of those that have a body hash."""
-    rows = [row for some in parts(submission_ids) for row in session.query(_RECEIPTS, ids=",".join(some))]
+    rows = [row for some in in_shares(submission_ids) for row in session.query(_RECEIPTS, ids=",".join(some))]
     return [receipt_of(row) for row in rows]
 
 
@@ -126,7 +122,7 @@ def move_late(session: Session, rows: Sequence[StatusRow]) -> None:
 
     One entry on is right: the next entry's call began later still, or has not begun.
     """
-    for some in parts(rows, CALLS_AT_A_TIME):
+    for some in in_shares(rows, CALLS_AT_A_TIME):
         ids = ",".join(row.call_id for row in some)
         left = ",".join(str(row.left_at) for row in some)
         session.tell(_MOVE, ids=ids, new_ids=",".join(map(_next_call_id, some)), left=left)
@@ -139,11 +135,5 @@ def _next_call_id(row: StatusRow) -> str:
 
 def refresh_contacts(session: Session, ids: Sequence[str]) -> None:
     """Write the rows of these calls' contacts anew, from everything that is stored of them."""
-    for some in parts(ids, CALLS_AT_A_TIME):
+    for some in in_shares(ids, CALLS_AT_A_TIME):
         session.tell(_REFRESH, ids=",".join(some))
-
-
-def parts(items: Sequence[T], most: int = IDS_AT_A_TIME) -> Iterator[Sequence[T]]:
-    """Yield the items, at most so many at a time."""
-    for start in range(0, len(items), most):
-        yield items[start : start + most]

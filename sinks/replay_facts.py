@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from schemas.records import Replayed
-from sinks.facts import parts, read_left_times
-from sinks.query import Query
+from sinks.facts import read_left_times
+from sinks.query import Query, in_shares
 from sinks.replays import Outcome, Place, RecordPlace, candidates_of, judged
 from sinks.sessions import Session
 
@@ -32,7 +32,7 @@ def read_versions(query: Query, batch_id: str, numbers: Iterable[str]) -> dict[P
     distinct = list(dict.fromkeys(numbers))
     rows = [
         row
-        for some in parts(distinct, NUMBERS_AT_A_TIME)
+        for some in in_shares(distinct, NUMBERS_AT_A_TIME)
         for row in query(_VERSIONS, batch=batch_id, ids=",".join(some))
     ]
     return {(number, entry): version for number, entry, version in rows}
@@ -44,7 +44,7 @@ def read_remembered(query: Query, replay_id: str, records: Sequence[Replayed]) -
     first, last = min(indices, default=0), max(indices, default=0)
     rows = [
         row
-        for some in parts(ids)
+        for some in in_shares(ids)
         for row in query(
             _REMEMBERED, ids=",".join(some), replay=replay_id, first=first, last=last, failed=Outcome.FAILED.value
         )

@@ -16,7 +16,7 @@ from schemas.stores import (
     ReplayedRecords,
     StoredSubmission,
 )
-from sinks.query import Query
+from sinks.query import Query, in_shares
 from sinks.report_rows import receipt_of
 
 BYTES: Final = ("call_ids", "record", "tried", "errors", "variables")
@@ -104,8 +104,8 @@ def _accepted(submission_id: str, row: Sequence[Any]) -> SubmissionAccepted:
 def read_calls(query: Query, call_ids: Sequence[str]) -> dict[str, CallPlace]:
     """Return where each known callId belongs."""
     found: dict[str, CallPlace] = {}
-    for at in range(0, len(call_ids), _IDS_AT_A_TIME):
-        for call_id, *place in query(_CALLS, ids=",".join(call_ids[at : at + _IDS_AT_A_TIME])):
+    for some in in_shares(call_ids, _IDS_AT_A_TIME):
+        for call_id, *place in query(_CALLS, ids=",".join(some)):
             found[call_id] = CallPlace(*place)
     return found
 

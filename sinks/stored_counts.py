@@ -14,13 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from schemas.statuses import FINAL_RANK, RANKS, CallStatus
 from schemas.stores import BatchCounts
-from sinks.query import Query
+from sinks.query import Query, in_shares
 
 MOST_KEPT: Final = 10_000
 """Counts of each kind that are remembered."""
-
-BATCHES_AT_A_TIME: Final = 200
-"""ClickHouse takes a parameter of at most 128 KiB over HTTP."""
 
 _THESE: Final = "batch_id IN (SELECT unhex(arrayJoin(splitByChar(',', {ids:String}))))"
 _PARTS: Final = """
@@ -115,18 +112,18 @@ class Counts:
 
     def matching(self, query: Query, batch_id: str, condition: str, parameters: Mapping[str, str | int]) -> int:
         """Return how many contacts of a batch match a condition on `contacts`."""
-        parts = _parts(query, "contacts", [batch_id])[batch_id]
+        where = _parts(query, "contacts", [batch_id])[batch_id]
         asked = sha256(repr((condition, sorted(parameters.items()))).encode()).digest()
-        counted: int | None = self._matching.recall(asked, parts)
+        counted: int | None = self._matching.recall(asked, where)
         if counted is None:
             ((counted,),) = query(_MATCHING.format(where=condition), **parameters)
-            self._matching.keep(asked, parts, counted)
+            self._matching.keep(asked, where, counted)
         return counted
 
     def batches(self, query: Query, batch_ids: Sequence[str]) -> dict[str, BatchCounts]:
         """Return the counts of each batch that has entries. Statuses are read first: never more than entries."""
         found: dict[str, BatchCounts] = {}
-        for some in _some(list(dict.fromkeys(batch_ids))):
+        for some in in_shares(list(dict.fromkeys(batch_ids))):
             statuses = self._statuses.of(query, some)
             for batch_id, of_contacts in self._contacts.of(query, some).items():
                 found[batch_id] = _counts(of_contacts, statuses.get(batch_id, _Statuses(0, 0, 0)))
@@ -145,15 +142,11 @@ def _counts(contacts: _Contacts, statuses: _Statuses) -> BatchCounts:
 
 def _parts(query: Query, table: str, batch_ids: Sequence[str]) -> dict[str, Parts]:
     """Return by batch which parts may hold rows of it: the table says the first and last batch of each."""
-    parts = query(_PARTS.format(table=table))
+    rows = query(_PARTS.format(table=table))
     return {
-        batch_id: frozenset(name for name, first, last in parts if first <= batch_id <= last) for batch_id in batch_ids
+        batch_id: frozenset(name for name, first, last in rows if first <= batch_id <= last) for batch_id in batch_ids
     }
 
 
 def _listed(batch_ids: Iterable[str]) -> str:
     return ",".join(batch_id.encode().hex() for batch_id in batch_ids)
-
-
-def _some(batch_ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (batch_ids[at : at + BATCHES_AT_A_TIME] for at in range(0, len(batch_ids), BATCHES_AT_A_TIME))

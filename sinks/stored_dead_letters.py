@@ -21,8 +21,7 @@ from schemas.dead_letter_query import (
 )
 from schemas.dead_letters import DeadLetter, unpack_errors
 from sinks.contact_conditions import Statement
-from sinks.query import Query
-from sinks.stored_counts import BATCHES_AT_A_TIME
+from sinks.query import Query, in_shares
 
 MOST_GROUPS: Final = 100_000
 
@@ -141,10 +140,10 @@ def _where(asked: DeadLetterQuery, statement: Statement) -> str:
 
 def _of_batches(batch_ids: Collection[str], statement: Statement) -> str:
     """Return the condition for a letter to be of one of these batches, a share of which travels in each parameter."""
-    ids, found = sorted(batch_ids), []
-    for first in range(0, len(ids), BATCHES_AT_A_TIME):
-        name = f"batches{first}"
-        statement.parameters[name] = ",".join(each.encode().hex() for each in ids[first : first + BATCHES_AT_A_TIME])
+    found = []
+    for number, some in enumerate(in_shares(sorted(batch_ids))):
+        name = f"batches{number}"
+        statement.parameters[name] = ",".join(each.encode().hex() for each in some)
         found.append(f"batch_id IN (SELECT unhex(arrayJoin(splitByChar(',', {{{name}:String}}))))")  # ours
     return f"({' OR '.join(found)})" if found else "false"
 
