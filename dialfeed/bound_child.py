@@ -9,7 +9,6 @@ The signal is tied to the parent's *thread*: start a child from a thread that li
 from __future__ import annotations
 
 import argparse
-import asyncio
 import ctypes
 import os
 import signal
@@ -17,6 +16,7 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
@@ -42,6 +42,8 @@ async def spawn(
 
     `output` takes stdout and stderr, None leaves them where ours go. Stdin is empty.
     """
+    import asyncio  # noqa: PLC0415  # a launcher of each child has no use for it, and starts in half the time
+
     return await asyncio.create_subprocess_exec(
         *bound(argv, death_signal=death_signal),
         cwd=cwd,

@@ -105,8 +105,10 @@ class FollowedTopic(ABC):
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:
         if self._following.whole and self._partition.topic not in await consumer.topics():
             raise MustStopError(self._following.missing)
+        consumer.assign([self._partition])  # first: aiokafka pauses 100 ms over a topic that it has not heard of
+        consumer.pause(self._partition)
         end = await self._end(consumer)  # before the first fetch: whatever is asked after one waits with it
-        consumer.assign([self._partition])
+        consumer.resume(self._partition)
         if self._following.whole:
             await consumer.seek_to_beginning(self._partition)
         else:

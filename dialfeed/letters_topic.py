@@ -25,7 +25,7 @@ from schemas.dead_letter_query import (
     merged,
     with_batches,
 )
-from schemas.dead_letters import VERSION, DeadLetter, from_message
+from schemas.dead_letters import VERSION, DeadLetter, DeadLetterDecoder
 from schemas.messages import header, int_header, text_header
 from schemas.registry import Registry
 from schemas.topics import TopicName
@@ -96,12 +96,13 @@ class TopicLetters:
 
     def _taken(self, messages: Sequence[Any], newest: dict[bytes, int]) -> Iterator[DeadLetter]:
         """Yield what the filter lets through of the newest attempts, each once: a letter may be there twice."""
+        decoder = DeadLetterDecoder()
         for message in messages:
             found = _attempt_in(message.headers)
             name = self._name(*found) if found is not None else b""
             if found is None or newest.get(name) != found[1]:
                 continue
-            letter = from_message(message.value, message.headers)
+            letter = decoder.decode(message.value, message.headers)
             if letter is not None and self._wanted.matches(letter):
                 yield letter
             del newest[name]

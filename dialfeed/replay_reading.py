@@ -51,6 +51,8 @@ class LetterReader:
     async def bounds(self, topic: TopicName) -> tuple[list[int], list[int]]:
         """Return first and end offset of each partition, as they are now."""
         places = self._places(topic)
+        self._consumer.assign(places)  # aiokafka pauses 100 ms over a topic that it has not heard of
+        self._consumer.pause(*places)
         try:
             starts = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)

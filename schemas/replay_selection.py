@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from schemas.dead_letter_query import DeadLetterFilter
-from schemas.dead_letters import DeadLetter, from_message
+from schemas.dead_letters import DeadLetter, DeadLetterDecoder
 from schemas.messages import int_header, text_header
 from schemas.replay_changes import Attempt, Changes, Replacements
 from schemas.replay_slices import size_of
@@ -57,6 +57,7 @@ class Selection:
         self._newest = newest
         self._changes = changes
         self._owner = owner
+        self._decoder = DeadLetterDecoder()
         self._seen: set[bytes] = set()
 
     def next_partition(self) -> None:
@@ -65,7 +66,7 @@ class Selection:
 
     def take(self, value: bytes | None, headers: Headers) -> Attempt | None:
         """Return what is to be tried of a message, or None if it is not meant or cannot be tried, which is counted."""
-        letter = from_message(value, headers)
+        letter = self._decoder.decode(value, headers)
         if letter is None:
             self.counts["foreign"] += 1
             return None

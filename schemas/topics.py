@@ -15,6 +15,9 @@ WORKER_GROUP: Final = "worker"
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _LARGE: Final = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 
+_LETTERS: Final = {"compression.type": "zstd"}
+"""The headers of dead letters are much alike, and many times the size of most records."""
+
 
 class TopicName(StrEnum):
     """Names before the installation's prefix."""
@@ -61,8 +64,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(TopicName.PHONE_LOG, BATCH_PARTITIONS, {**_LARGE, **_kept(14)}),
     Topic(TopicName.STATUS, BATCH_PARTITIONS, {"message.timestamp.type": "LogAppendTime", **_kept(14)}),
     Topic(TopicName.DIALER, 4, _kept(7)),
-    Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}),
-    Topic(TopicName.PARKING, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}),
+    Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LETTERS, **_LARGE, **_kept(30)}),
+    Topic(TopicName.PARKING, REPORT_PARTITIONS, {**_LETTERS, **_LARGE, **_kept(30)}),
     Topic(TopicName.RECEIPTS, REPORT_PARTITIONS, _kept(7)),
     Topic(TopicName.REPLAYS, 1, {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}),
     Topic(TopicName.WORKERS, 1, _kept(1)),

@@ -14,7 +14,7 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from schemas.codecs import UndecodableError, decode
-from schemas.dead_letters import DeadLetter, from_message
+from schemas.dead_letters import DeadLetter, DeadLetterDecoder
 from schemas.kafka_connection import KafkaConnection
 from schemas.records import SubmissionAccepted
 from schemas.topics import TopicName
@@ -62,8 +62,9 @@ class Archive:
 
     def read(self, messages: Sequence[ConsumerRecord]) -> list[DeadLetter | SubmissionAccepted]:
         """Return what is kept of the messages; one that is not dialfeed's is passed over."""
+        decoder = DeadLetterDecoder()
         letters = [
-            from_message(message.value, message.headers, parked=message.topic == self._parking)
+            decoder.decode(message.value, message.headers, parked=message.topic == self._parking)
             for message in messages
             if message.topic != self._receipts
         ]

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 import clickhouse_connect
 import structlog
+from clickhouse_connect.driver.binding import must_escape
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
 from urllib3.exceptions import HTTPError
@@ -156,12 +157,12 @@ class _ClientSession:
         self.query = _query_of(client)
 
     def packed(self, statement: str, **parameters: str | int) -> bytes:
-        packed: bytes = self._client.raw_query(statement, parameters=parameters, fmt="RowBinary")
+        packed: bytes = self._client.raw_query(statement, parameters=_bound(parameters), fmt="RowBinary")
         return packed
 
     def tell(self, statement: str, **parameters: str | int) -> None:
         # `command` would put parameters into the address, however long they are.
-        self._client.raw_query(statement, parameters=parameters, settings={"insert_deduplicate": 0})
+        self._client.raw_query(statement, parameters=_bound(parameters), settings={"insert_deduplicate": 0})
 
 
 def _write(client: Client, insert: Insert) -> None:
@@ -180,11 +181,29 @@ def _write(client: Client, insert: Insert) -> None:
 def _query_of(client: Client) -> Query:
     def query(statement: str, **parameters: str | int) -> Sequence[tuple[Any, ...]]:
         rows: Sequence[tuple[Any, ...]] = client.query(
-            statement, parameters=parameters, column_formats=_BYTES
+            statement, parameters=_bound(parameters), column_formats=_BYTES
         ).result_rows
         return rows
 
     return query
+
+
+class _AsItIs:
+    """A parameter in which nothing is to be escaped: the client library would look at each character of a text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def _bound(parameters: Mapping[str, str | int]) -> dict[str, Any]:
+    return {name: value if _is_escaped(value) else _AsItIs(str(value)) for name, value in parameters.items()}
+
+
+def _is_escaped(value: str | int) -> bool:
+    return isinstance(value, str) and any(character in value for character in must_escape)
 
 
 def _apply_migrations(client: Client) -> list[str]:

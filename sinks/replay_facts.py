@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from schemas.records import Replayed
@@ -11,14 +12,18 @@ from sinks.query import Query, in_shares
 from sinks.replays import Outcome, Place, RecordPlace, candidates_of, judged
 from sinks.sessions import Session
 
-NUMBERS_AT_A_TIME: Final = 4_000
-"""Some 70 KB in a parameter. Each question looks through the whole batch, so few of them are asked."""
+NUMBERS_A_PARAMETER: Final = 4_000
+"""Some 70 KB."""
 
-_VERSIONS: Final = """
+_PARAMETERS: Final = tuple(f"numbers{place}" for place in range(9))
+"""A question looks through the whole batch: the 36 slices of a flush are asked for in one."""
+
+_NUMBERS: Final = ", ".join(f"{{{name}:String}}" for name in _PARAMETERS)
+_VERSIONS: Final = f"""
 SELECT phone_number, entry, max(version) FROM phone_log
-WHERE batch_id = {batch:String} AND phone_number IN (SELECT arrayJoin(splitByChar(',', {ids:String})))
+WHERE batch_id = {{batch:String}} AND phone_number IN (SELECT arrayJoin(splitByChar(',', concat({_NUMBERS}))))
 GROUP BY phone_number, entry
-"""
+"""  # noqa: S608  # constants only
 _REMEMBERED: Final = """
 SELECT submission_id, record_index, outcome FROM replayed FINAL
 WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String}))) AND replay_id = {replay:String}
@@ -32,10 +37,16 @@ def read_versions(query: Query, batch_id: str, numbers: Iterable[str]) -> dict[P
     distinct = list(dict.fromkeys(numbers))
     rows = [
         row
-        for some in in_shares(distinct, NUMBERS_AT_A_TIME)
-        for row in query(_VERSIONS, batch=batch_id, ids=",".join(some))
+        for some in in_shares(distinct, NUMBERS_A_PARAMETER * len(_PARAMETERS))
+        for row in query(_VERSIONS, batch=batch_id, **_in_parameters(some))
     ]
     return {(number, entry): version for number, entry, version in rows}
+
+
+def _in_parameters(numbers: Sequence[str]) -> dict[str, str]:
+    """Return numbers as the parameters of one question, each followed by a comma."""
+    texts = [f"{','.join(some)}," for some in in_shares(numbers, NUMBERS_A_PARAMETER)]
+    return dict(zip_longest(_PARAMETERS, texts, fillvalue=""))
 
 
 def read_remembered(query: Query, replay_id: str, records: Sequence[Replayed]) -> dict[RecordPlace, Outcome]:
