@@ -17,15 +17,19 @@ def settle() -> None:
     Cleaning a chunk then costs a sixth less CPU (3.8 us a record instead of 4.7).
     """
     gc.collect()
+    _leave_alone()
+
+
+def _leave_alone() -> None:
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
 
 
 @contextmanager
 def settled() -> Iterator[None]:
-    """Be settled while entered: for what ends before its process does."""
+    """Be settled while entered: for what ends soon, so that nothing is collected first."""
     before = gc.get_threshold()
-    settle()
+    _leave_alone()
     try:
         yield
     finally:

@@ -99,8 +99,22 @@ def encode(record: records.Record) -> bytes:
     codec = _codecs()[type(record)]
     out = BytesIO()
     out.write(codec.prefix)
-    fastavro.schemaless_writer(out, codec.schema, msgspec.to_builtins(record, builtin_types=(bytes,)))
+    fastavro.schemaless_writer(out, codec.schema, _fields_of(record))
     return out.getvalue()
+
+
+def _fields_of(record: records.Record) -> dict[str, Any]:
+    """Return a record as fastavro takes it; columns stay the lists that they are."""
+    values = zip(record.__struct_encode_fields__, msgspec.structs.astuple(record), strict=True)
+    return {name: _avro_value(value) for name, value in values}
+
+
+def _avro_value(value: Any) -> Any:
+    if isinstance(value, records.Record):
+        return _fields_of(value)
+    if isinstance(value, list) and value and isinstance(value[0], records.Record):
+        return value if value[0].__struct_config__.array_like else [_fields_of(each) for each in value]
+    return value
 
 
 def decode_any(value: bytes | None) -> records.Record:

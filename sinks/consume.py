@@ -33,6 +33,7 @@ LINGER_MS: Final = 25
 """Once more than one message waits, others are waited for as long as the next comes within this."""
 READ_AHEAD_SECONDS: Final = 0.05
 """How often what has come is taken while a flush is written."""
+UNHURRIED_LINGER_MS: Final = 100
 LONGEST_LINGER_SECONDS: Final = 0.25
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -207,7 +208,7 @@ class Consuming(Generic[T]):
     def _linger_ms(self, items: Sequence[T], weight: float) -> int:
         """Return how long the next message is waited for."""
         if items and self._unhurried(items):
-            return int(LONGEST_LINGER_SECONDS * 1000)
+            return UNHURRIED_LINGER_MS
         return LINGER_MS if weight > 1 or not self._idle.is_set() else 0
 
     async def _written_within(self, seconds: float) -> None:
