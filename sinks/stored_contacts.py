@@ -12,7 +12,7 @@ import msgspec
 from schemas.statuses import CallStatus
 from schemas.stores import Contact, ContactPage, ContactQuery, PhoneLogEntry
 from sinks.contact_conditions import FIRST_ACCEPTED, Statement, order, reads_variables, where
-from sinks.query import Query
+from sinks.query import Query, in_shares
 from sinks.stored_counts import Counts
 
 FEW: Final = 2_000
@@ -54,14 +54,15 @@ _NEWEST: Final = f"""
 SELECT phone_number, max(write_version) FROM contacts WHERE {_THESE} GROUP BY phone_number
 """  # noqa: S608  # constants only
 _CONTACTS: Final = f"""
-SELECT phone_number, entry, timezone, timezone_source, variables FROM contacts FINAL WHERE {_THESE}
+SELECT phone_number, timezone, timezone_source, variables FROM contacts WHERE {_THESE}
+ORDER BY write_version DESC LIMIT 1 BY phone_number
 """  # noqa: S608  # constants only
 _ENTRIES: Final = f"""
 SELECT phone_number, entry, toString(any(call_id)), toUnixTimestamp64Milli(min(accepted_at))
 FROM phone_log WHERE {_THESE} GROUP BY phone_number, entry ORDER BY phone_number, entry DESC
 """  # noqa: S608  # constants only
 _STATUSES: Final = f"""
-SELECT phone_number, entry, status, call_duration, recording_url, transcript FROM call_status FINAL WHERE {_THESE}
+SELECT phone_number, entry, status, call_duration, recording_url, transcript FROM call_status FINAL PREWHERE {_THESE}
 """  # noqa: S608  # constants only
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -90,10 +91,10 @@ def _matching_page(query: Query, asked: ContactQuery, counts: Counts) -> tuple[i
     statement = Statement()
     condition = where(asked, statement)
     offset, end = _offset(asked), _offset(asked) + asked.limit
+    lowest_first = asked.sort_by == "phoneNumber" and not asked.descending
     first = _NOT_ALL
     if end <= FEW or reads_variables(asked):
-        first = _first_matching(query, asked.batch_id, condition, statement)
-    lowest_first = asked.sort_by == "phoneNumber" and not asked.descending
+        first = _first_matching(query, asked.batch_id, condition, statement, end if lowest_first else 0)
     if first.are_all and lowest_first:
         return len(first.numbers), first.numbers[offset:end]
     if first.are_all:
@@ -109,20 +110,25 @@ def _matching_page(query: Query, asked: ContactQuery, counts: Counts) -> tuple[i
     return (count() if offset else 0), []
 
 
-def _first_matching(query: Query, batch_id: str, condition: str, statement: Statement) -> _First:
+def _first_matching(query: Query, batch_id: str, condition: str, statement: Statement, wanted: int) -> _First:
     """Return the lowest numbers that match, found without merging the versions of each row, which is what costs.
 
-    A contact that matches has a row that does, and that row is its newest. Where many match, the search ends early.
+    A contact that matches has a row that does, and that row is its newest. Where many match, the search ends early: so
+    many as are wanted are found, if they are among the first few.
     """
     rows = query(_CANDIDATES.format(where=condition), limit=FEW + 1, **statement.parameters)
     are_all = len(rows) <= FEW
     last = None if are_all else rows[-1][0]  # which may have rows beyond
-    matching: dict[str, int] = {}
+    candidates: dict[str, int] = {}
     for number, version in rows:
         if number != last:
-            matching[number] = max(version, matching.get(number, 0))
-    newest = dict(query(_NEWEST, id=batch_id, numbers=",".join(matching))) if matching else {}
-    return _First([number for number, version in matching.items() if newest.get(number) == version], are_all)
+            candidates[number] = max(version, candidates.get(number, 0))
+    found: list[str] = []
+    for some in in_shares(list(candidates), max(FEW, 1) if are_all else 2 * wanted + 1):
+        if are_all or len(found) < wanted:
+            newest = dict(query(_NEWEST, id=batch_id, numbers=",".join(some)))
+            found += [number for number in some if newest.get(number) == candidates[number]]
+    return _First(found, are_all)
 
 
 def _page_of_all(query: Query, asked: ContactQuery, total: int) -> Sequence[str]:
@@ -192,7 +198,7 @@ def _entry(row: Sequence[Any], statuses: Mapping[tuple[str, int], Sequence[Any]]
 
 
 def _contact(row: Sequence[Any], entries: Sequence[PhoneLogEntry]) -> Contact:
-    number, _, timezone, timezone_source, variables = row
+    number, timezone, timezone_source, variables = row
     return Contact(
         phone_number=number,
         timezone=timezone,
