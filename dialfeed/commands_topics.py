@@ -12,7 +12,7 @@ from dialfeed.exits import ExitCode
 from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.output import print_json, show, table
 from dialfeed.settings import Settings
-from dialfeed.topics_admin import TopicStatus, create_missing, describe
+from dialfeed.topics_admin import REMEDY, TopicStatus, create_missing, describe
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import TryAgainError
 
@@ -41,7 +41,10 @@ async def topics(settings: Settings, as_json: bool, create: bool) -> int:
         print_json([asdict(status) for status in statuses])
     else:
         show(table(("topic", "partitions", "ok", "differences"), [_row(status) for status in statuses]))
-    return ExitCode.DONE if all(status.ok for status in statuses) else ExitCode.SOME_FAILED
+    if all(status.ok for status in statuses):
+        return ExitCode.DONE
+    click.echo(REMEDY, err=True)
+    return ExitCode.SOME_FAILED
 
 
 async def _statuses(connection: KafkaConnection, create: bool) -> list[TopicStatus]:

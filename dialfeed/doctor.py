@@ -24,7 +24,7 @@ from dialfeed.kafka_jars import VERSION, default_cache_dir
 from dialfeed.plain_text import one_line
 from dialfeed.registry_topic import RegistryTopic
 from dialfeed.settings import Settings
-from dialfeed.topics_admin import describe
+from dialfeed.topics_admin import REMEDY, describe
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import WorldError
 from sinks.clickhouse_url import Folder, parse
@@ -128,7 +128,7 @@ async def topics(connection: KafkaConnection) -> Check:
     """Compare Kafka's topics with what they should be."""
     wrong = [status for status in await describe(connection) if not status.ok]
     found = "; ".join(f"{status.name}: {', '.join(status.differences)}" for status in wrong) or "as they should be"
-    return Check("topics", not wrong, found, "`dialfeed topics --create` makes those that are missing.")
+    return Check("topics", not wrong, found, REMEDY)
 
 
 async def registry(connection: KafkaConnection) -> Check:

@@ -18,6 +18,10 @@ from schemas.topics import TOPICS, Topic
 
 MOST_REPLICAS: Final = 3
 LED_WITHIN_SECONDS: Final = 30.0
+REMEDY: Final = (
+    "`dialfeed topics --create` makes those that are missing. Kafka's `kafka-configs.sh --alter --entity-type topics"
+    " --entity-name TOPIC --add-config NAME=VALUE` changes a setting, `kafka-topics.sh --alter` adds partitions."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ async def require_topics(connection: KafkaConnection) -> None:
 
 
 def _new(topic: Topic, connection: KafkaConnection, replicas: int) -> NewTopic:
-    return NewTopic(connection.topic(topic.name), topic.partitions, replicas, topic_configs=dict(topic.settings))
+    return NewTopic(
+        connection.topic(topic.name), topic.partitions, replicas, topic_configs=topic.settings | topic.wishes
+    )
 
 
 def _check(answer: Any) -> None:

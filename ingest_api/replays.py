@@ -56,6 +56,7 @@ async def _with_agent(edge: Edge, job: ReplayJob) -> ReplayJob:
     """Return the job with the agent that its version needs: that of all the letters; refuse (400) if there is none."""
     if not job.is_unclear:
         return job
+    await edge.access.catch_up()
     asked = DeadLetterQuery(filter=filter_of(job), parked=job.parked)
     groups = await from_store(edge, edge.store.dead_letter_groups(asked, GroupBy.BATCH))
     agents = edge.access.known.agents_of(group.key for group in groups)

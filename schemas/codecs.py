@@ -1,7 +1,8 @@
 """Avro on the wire: single-object encoding, so that a reader always knows the writer's schema.
 
 A value is `C3 01`, the little-endian CRC-64-AVRO fingerprint of the writer's schema in Parsing Canonical Form,
-then the Avro binary encoding (Avro specification 1.12, "Single-object encoding").
+then the Avro binary encoding (Avro specification 1.12, "Single-object encoding"). What an earlier version wrote is
+read by its own schema, kept in `schemas/avro/former`, as the record of today.
 
 Columns with an item a record are of a logical type of ours, `json-array` over `bytes`: a JSON array, which costs a
 sixth of an Avro array, item by item, to write and to read. Its attribute `of` names the items: `int`, `string`,
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from io import BytesIO
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -26,6 +28,7 @@ from schemas import records, replay_jobs
 
 MARKER: Final = b"\xc3\x01"
 PREFIX_BYTES: Final = 10
+FORMER: Final = resources.files("schemas.avro.former")
 WIRE_RECORDS: Final[tuple[type[records.Record], ...]] = (
     records.Chunk,
     records.PhoneLogChunk,
@@ -50,23 +53,33 @@ class UndecodableError(ValueError):
 
 
 class _Codec(NamedTuple):
+    """A schema that values are written with; `reader` is today's where that is another one."""
+
     kind: type[records.Record]
     prefix: bytes
     schema: dict[str, Any]
+    reader: dict[str, Any] | None = None
 
 
 @cache
 def _codecs() -> dict[type[records.Record], _Codec]:
-    return {kind: _load(kind) for kind in WIRE_RECORDS}
+    folder = resources.files("schemas.avro")
+    return {kind: _load(kind, folder / f"{kind.__name__}.avsc") for kind in WIRE_RECORDS}
 
 
 @cache
 def _codecs_by_prefix() -> dict[bytes, _Codec]:
-    return {codec.prefix: codec for codec in _codecs().values()}
+    today = _codecs()
+    kinds = {kind.__name__: kind for kind in today}
+    former = [
+        _load(kinds[file.name.partition("-")[0]], file) for file in FORMER.iterdir() if file.name.endswith(".avsc")
+    ]
+    of_former = {codec.prefix: codec._replace(reader=today[codec.kind].schema) for codec in former}
+    return of_former | {codec.prefix: codec for codec in today.values()}
 
 
-def _load(kind: type[records.Record]) -> _Codec:
-    schema = json.loads(resources.files("schemas.avro").joinpath(f"{kind.__name__}.avsc").read_text("utf-8"))
+def _load(kind: type[records.Record], file: Traversable) -> _Codec:
+    schema = json.loads(file.read_text("utf-8"))
     crc = bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
     parsed = fastavro.parse_schema(schema)
     return _Codec(kind, MARKER + crc, parsed)
@@ -127,7 +140,7 @@ def decode_any(value: bytes | None) -> records.Record:
     source = BytesIO(value)
     source.seek(PREFIX_BYTES)
     try:
-        fields = fastavro.schemaless_reader(source, codec.schema, None)
+        fields = fastavro.schemaless_reader(source, codec.schema, codec.reader)
         record = msgspec.convert(fields, codec.kind)
     except Exception as error:  # fastavro raises many kinds on damaged bytes
         raise UndecodableError(f"the message is a damaged {codec.kind.__name__}") from error

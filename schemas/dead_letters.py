@@ -312,7 +312,7 @@ class DeadLetterDecoder:
     ) -> DeadLetter | None:
         """Return what `from_message` returns."""
         like, at = self._letter, len(self._before)
-        if like is not None and headers[at + 1 :] == self._after and headers[:at] == self._before:
+        if like is not None and headers[:at] == self._before and headers[at + 1 :] == self._after and at < len(headers):
             name, index = headers[at]
             if name == _INDEX and parked is like.parked and (number := int_of(index)) is not None:
                 return msgspec.structs.replace(like, record=value, record_index=number)

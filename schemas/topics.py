@@ -16,7 +16,7 @@ _DAY_MS: Final = 24 * 60 * 60 * 1000
 _LARGE: Final = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 
 _LETTERS: Final = {"compression.type": "zstd"}
-"""The headers of dead letters are much alike, and many times the size of most records."""
+"""The headers of dead letters are much alike, and several times the size of most records."""
 
 
 class TopicName(StrEnum):
@@ -38,11 +38,12 @@ class TopicName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic as it should be. `settings` are Kafka's own names and values."""
+    """One topic as it should be. Settings are Kafka's own names and values; none of the `wishes` has to be kept."""
 
     name: TopicName
     partitions: int
     settings: dict[str, str] = field(default_factory=dict)
+    wishes: dict[str, str] = field(default_factory=dict)
 
 
 RAW_PARTITIONS: Final = 8
@@ -64,8 +65,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(TopicName.PHONE_LOG, BATCH_PARTITIONS, {**_LARGE, **_kept(14)}),
     Topic(TopicName.STATUS, BATCH_PARTITIONS, {"message.timestamp.type": "LogAppendTime", **_kept(14)}),
     Topic(TopicName.DIALER, 4, _kept(7)),
-    Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LETTERS, **_LARGE, **_kept(30)}),
-    Topic(TopicName.PARKING, REPORT_PARTITIONS, {**_LETTERS, **_LARGE, **_kept(30)}),
+    Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}, _LETTERS),
+    Topic(TopicName.PARKING, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}, _LETTERS),
     Topic(TopicName.RECEIPTS, REPORT_PARTITIONS, _kept(7)),
     Topic(TopicName.REPLAYS, 1, {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}),
     Topic(TopicName.WORKERS, 1, _kept(1)),

@@ -13,13 +13,10 @@ from schemas.records import Receipt
 from schemas.statuses import CallStatus
 from schemas.stores import CallPlace
 from sinks.entries import LeftTimes
-from sinks.query import in_shares
+from sinks.query import CALLS_AT_A_TIME, in_shares
 from sinks.report_rows import receipt_of
 from sinks.sessions import Session
 from sinks.statuses import Call, StatusRow
-
-CALLS_AT_A_TIME: Final = 3_000
-"""Of calls: 37 bytes each. In a large batch a question about many costs hardly more than one about few."""
 
 _THESE: Final = "call_id IN (SELECT toUUID(arrayJoin(splitByChar(',', {ids:String}))))"
 _PLACES: Final = f"(SELECT batch_id, phone_number, entry FROM calls WHERE {_THESE})"  # noqa: S608  # constants only

@@ -13,6 +13,9 @@ T = TypeVar("T")
 IDS_AT_A_TIME: Final = 200
 """Of submissions and batches, up to 512 bytes each: ClickHouse takes a parameter of at most 128 KiB over HTTP."""
 
+CALLS_AT_A_TIME: Final = 3_000
+"""Of calls: 37 bytes each. In a large batch a question about many costs hardly more than one about few."""
+
 
 class Query(Protocol):
     """Runs one statement with parameters bound on ClickHouse's side."""

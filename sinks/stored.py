@@ -16,7 +16,7 @@ from schemas.stores import (
     ReplayedRecords,
     StoredSubmission,
 )
-from sinks.query import Query, in_shares
+from sinks.query import CALLS_AT_A_TIME, Query, in_shares
 from sinks.report_rows import receipt_of
 
 BYTES: Final = ("call_ids", "record", "tried", "errors", "variables")
@@ -56,9 +56,6 @@ _CALLS: Final = """
 SELECT toString(call_id), workspace_id, batch_id, phone_number, entry FROM calls
 WHERE call_id IN (SELECT toUUIDOrZero(arrayJoin(splitByChar(',', {ids:String}))))
 """
-_IDS_AT_A_TIME: Final = 2500
-"""ClickHouse takes a parameter of at most 128 KiB over HTTP."""
-
 _WRITABLE: Final = """
 SELECT getSetting('readonly'), count() FROM system.tables WHERE database = currentDatabase() AND name = 'phone_log'
 """
@@ -104,7 +101,7 @@ def _accepted(submission_id: str, row: Sequence[Any]) -> SubmissionAccepted:
 def read_calls(query: Query, call_ids: Sequence[str]) -> dict[str, CallPlace]:
     """Return where each known callId belongs."""
     found: dict[str, CallPlace] = {}
-    for some in in_shares(call_ids, _IDS_AT_A_TIME):
+    for some in in_shares(call_ids, CALLS_AT_A_TIME):
         for call_id, *place in query(_CALLS, ids=",".join(some)):
             found[call_id] = CallPlace(*place)
     return found

@@ -94,6 +94,14 @@ async def test_it_is_a_store(clickhouse: ClickHouse) -> None:
     await store.writable()
 
 
+@pytest.mark.parametrize(
+    "text", ["", "plain", "it's", "back\\slash", "`", "tab\tand\nline", "\r\x00\x08\x0c", "ü\u2028", "{id:String}"]
+)
+async def test_a_parameter_arrives_as_it_is(clickhouse: ClickHouse, text: str) -> None:
+    [[arrived]] = await clickhouse.consult(lambda session: session.query("SELECT {text:String}", text=text))
+    assert arrived == text
+
+
 async def test_it_is_not_writable_before_its_tables_are_there(empty: ClickHouse) -> None:
     with pytest.raises(TryAgainError, match="no table phone_log"):
         await empty.writable()

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import json
+from io import BytesIO
+from pathlib import Path
+
+import fastavro
 import pytest
-from fastavro.schema import fingerprint
+from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas import codecs
 from schemas.codecs import UndecodableError, decode, decode_any, encode
@@ -38,6 +43,23 @@ EXAMPLES: list[Record] = [
     ),
     Batch(batch_id="b", workspace_id="w", name="n", phone_ids=["p"], allowed_days=[0, 6], created_at=1),
 ]
+WRITTEN_WITH = {
+    "Agent": {"cb4fdf83db9a218d"},
+    "ApiKey": {"7a2fd266400b34d0"},
+    "Batch": {"a7143958a25f47db"},
+    "CallingNumber": {"03646000803c70b7"},
+    "Chunk": {"7685c9ca80c17429"},
+    "DialerCommand": {"4feef60ca7e88fbd"},
+    "PhoneLogChunk": {"ef0c98b844476de2"},
+    "Receipt": {"73cb4343622364cb"},
+    "ReplayJob": {"830374e379efb4b1"},
+    "ReplayProgress": {"d8b6ae0c7ec4b4c7"},
+    "ReplayReceipt": {"202c39df94b2d56f"},
+    "SubmissionAccepted": {"b2074e576a3ac386"},
+    "Workspace": {"3fb377b08fb01d81"},
+}
+"""Every fingerprint that may be on a topic. Add the one of a schema you change, and keep the former schema."""
+
 NAMES = [f"{type(example).__name__}-{place}" for place, example in enumerate(EXAMPLES)]
 
 
@@ -81,3 +103,32 @@ def test_the_prefix_is_single_object_encoding() -> None:
 def test_every_wire_record_has_a_schema_with_the_same_fields() -> None:
     for kind, codec in codecs._codecs().items():
         assert [field["name"] for field in codec.schema["fields"]] == list(kind.__struct_encode_fields__), kind
+
+
+def test_whatever_was_written_with_is_still_read() -> None:
+    """Keep a schema that you change as `schemas/avro/former/Name-FINGERPRINT.avsc`, or topics become unreadable."""
+    known: dict[str, set[str]] = {}
+    for codec in codecs._codecs_by_prefix().values():
+        known.setdefault(codec.kind.__name__, set()).add(codec.prefix[2:].hex())
+    assert known == WRITTEN_WITH
+
+
+def test_what_an_earlier_version_wrote_is_read_as_the_record_of_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = json.loads((Path(codecs.__file__).parent / "avro" / "Workspace.avsc").read_text())
+    former["fields"] = [field for field in former["fields"] if field["name"] != "timezone"]
+    crc = bytes.fromhex(fingerprint(to_parsing_canonical_form(former), "CRC-64-AVRO"))
+    (tmp_path / f"Workspace-{crc.hex()}.avsc").write_text(json.dumps(former))
+    value = BytesIO()
+    value.write(codecs.MARKER + crc)
+    fastavro.schemaless_writer(value, former, {"workspaceId": "w", "name": "n", "createdAt": 1})
+
+    with pytest.raises(UndecodableError):
+        decode_any(value.getvalue())
+    monkeypatch.setattr(codecs, "FORMER", tmp_path)
+    codecs._codecs_by_prefix.cache_clear()
+    try:
+        assert decode_any(value.getvalue()) == Workspace(workspace_id="w", name="n", timezone=None, created_at=1)
+    finally:
+        codecs._codecs_by_prefix.cache_clear()

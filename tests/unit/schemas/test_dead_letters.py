@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from schemas.dead_letters import ERRORS_BYTES, MESSAGE_BYTES, DeadLetter, from_message, to_message
+from schemas.dead_letters import ERRORS_BYTES, MESSAGE_BYTES, DeadLetter, DeadLetterDecoder, from_message, to_message
 from schemas.messages import Headers, header
 from schemas.outcomes import Code, FieldError
 
@@ -117,3 +119,30 @@ def test_a_code_nobody_knows_makes_it_foreign() -> None:
 
 def test_a_letter_goes_to_the_partition_that_waits_for_it() -> None:
     assert to_message(letter(report_partition=5)).partition == 5
+
+
+HEADERS = st.sampled_from(
+    [
+        to_message(letter(**fields)).headers
+        for fields in (
+            {},
+            {"attempt": 2},
+            {"record_index": 7},
+            {"record_index": 8},
+            {"record_index": 8, "stage": "load"},
+        )
+    ]
+)
+BAD_INDEX = tuple((name, b"x" if name == "record-index" else value) for name, value in to_message(letter()).headers)
+OTHERS = st.sampled_from(
+    [(), BAD_INDEX, to_message(letter()).headers[:-1], (*BAD_INDEX, ("record-index", b"9")), (("record-index", b"1"),)]
+)
+SHUFFLED = HEADERS.flatmap(lambda headers: st.permutations(headers).map(tuple))
+
+
+@given(st.lists(st.tuples(st.none() | st.binary(max_size=3), HEADERS | OTHERS | SHUFFLED, st.booleans())))
+def test_one_letter_after_another_is_read_as_each_alone(messages: list[tuple[bytes | None, Headers, bool]]) -> None:
+    decoder = DeadLetterDecoder()
+    for value, headers, parked in messages:
+        expected = from_message(value, headers, parked=parked)
+        assert decoder.decode(value, headers, parked=parked) == expected

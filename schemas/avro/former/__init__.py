@@ -1,0 +1,1 @@
+"""Schemas that versions of dialfeed before this one wrote with, each as `Name-FINGERPRINT.avsc`: still read."""
