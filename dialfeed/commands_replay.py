@@ -31,7 +31,7 @@ from dialfeed.replays_topic import ReplaysTopic
 from dialfeed.settings import Settings
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import TryAgainError
-from schemas.replay_board import ReplayState, job_message, summary
+from schemas.replay_board import ReplayState, job_message, map_not_found, summary
 from schemas.replay_jobs import BY_COMMAND, DONE, ReplayJob
 from schemas.topics import TopicName
 
@@ -102,7 +102,7 @@ def replay(
     stopped_by = run.to_its_end()
     if run.state is not None:
         facts = summary(run.state)
-        facts |= _not_found(facts, corrected)
+        facts |= _not_found(facts, corrected) | map_not_found(run.map_not_found, facts["selected"])
         answer(facts if as_json else readable(facts), as_json)
     if stopped_by is not None:
         raise stopped_by
@@ -150,6 +150,12 @@ class _Run:
         self._patience = patience
         self._file = file
         self._interrupted = False
+        self._replay: Replay | None = None
+
+    @property
+    def map_not_found(self) -> list[str]:
+        """The fields of --map that no record had; not known of a replay that goes on."""
+        return self._replay.map_not_found if self._replay is not None and self._resume is None else []
 
     @property
     def exit_code(self) -> int:
@@ -189,7 +195,7 @@ class _Run:
                     self._asked = await with_agent(self._asked, reader, registry.state)
                 self.state = await self._job(publisher, topic)
                 stack.enter_context(garbage.settled())
-                await Replay(
+                self._replay = Replay(
                     self.state,
                     reader=reader,
                     publisher=publisher,
@@ -199,7 +205,8 @@ class _Run:
                     patience=self._patience,
                     status_topic=self._kafka.topic(TopicName.STATUS),
                     watch=watch,
-                ).run()
+                )
+                await self._replay.run()
         except TryAgainError as error:
             raise self._unreachable() from error
 

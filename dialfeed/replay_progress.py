@@ -50,8 +50,12 @@ def _bar() -> Iterator[Watch]:
 def readable(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts of a replay for people: why letters were skipped in words, nothing where none were."""
     because = [f"{count:,} {reason}" for reason, count in facts.get("skippedBecause", {}).items()]
-    shown = {name: value for name, value in facts.items() if name != "skippedBecause"}
-    return shown | ({"skippedBecause": because} if because else {})
+    shown = {name: value for name, value in facts.items() if name not in ("skippedBecause", "mapNotFound")}
+    if because:
+        shown["skippedBecause"] = because
+    if "mapNotFound" in facts:
+        shown["mapNotFound"] = f"{', '.join(facts['mapNotFound'])}: no record has it; see its spelling in --map"
+    return shown
 
 
 def _lines() -> Watch:

@@ -18,7 +18,7 @@ from schemas.messages import TryAgainError
 from schemas.outcomes import FieldError
 from schemas.records import Chunk, Replayed
 from schemas.registry import Registry
-from schemas.replay_board import skipped_because
+from schemas.replay_board import map_not_found, skipped_because
 from schemas.replay_changes import Changes, Replacements
 from schemas.replay_jobs import ReplayJob, filter_of
 from schemas.replay_selection import Newest, Selection
@@ -156,4 +156,4 @@ class Rehearsal:
             "skippedBecause": skipped_because(counts),
             "failedByCode": dict(self._codes.most_common()),
             "examples": self._examples,
-        }
+        } | map_not_found(self._selection.map_not_found, counts["selected"])

@@ -102,6 +102,11 @@ class Replay:
         self._sending: deque[asyncio.Task[None]] = deque()
         self._read = self._sent = 0
 
+    @property
+    def map_not_found(self) -> list[str]:
+        """The fields to be renamed that no record had of those read by this process."""
+        return self._selection.map_not_found
+
     async def run(self) -> None:
         """Run to the end, or on to it. Raise TryAgainError, MustStopError or NothingMovesError."""
         if self._state.ended:

@@ -111,7 +111,8 @@ def replay_schemas() -> dict[str, Schema]:
                 "skippedBecause": _SKIPPED,
                 "failedByCode": {"type": "object", "additionalProperties": COUNT},
                 "examples": {"type": "object", "additionalProperties": array_of({"type": "object"})},
-            }
+            },
+            {"mapNotFound": array_of(TEXT)},
         ),
         "Replay": object_of(shown, {"reason": TEXT}),
         "Replays": object_of({"replays": array_of(ref("Replay")), **pages}),

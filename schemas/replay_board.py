@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Final, Protocol
@@ -154,6 +154,11 @@ def summary(state: ReplayState) -> dict[str, Any]:
         "skipped": sum(skipped.values()),
         "skippedBecause": skipped_because(skipped),
     }
+
+
+def map_not_found(names: Sequence[str], selected: int) -> dict[str, list[str]]:
+    """Return, as a fact to be shown, the fields to be renamed that none of the selected records had: misspelt ones."""
+    return {"mapNotFound": list(names)} if names and selected else {}
 
 
 def skipped_because(counts: Mapping[str, int]) -> dict[str, int]:

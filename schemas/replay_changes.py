@@ -6,7 +6,7 @@ Members that are not named keep their very bytes. What is written down of a chan
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -53,16 +53,25 @@ class Attempt(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Records that stand in place of what failed, by their place; then fields that are renamed; then fields set."""
+    """Records that stand in place of what failed, by their place; then fields that are renamed; then fields set.
+
+    `renamed` has the fields that some record had.
+    """
 
     moves: tuple[ReplayMove, ...] = ()
     values: tuple[ReplayValue, ...] = ()
     replacements: Replacements | None = None
+    renamed: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, job: ReplayJob, replacements: Replacements | None = None) -> Changes:
         """Return the changes that a job asks for."""
         return cls(tuple(job.moves), tuple(job.values), replacements)
+
+    @property
+    def not_found(self) -> list[str]:
+        """The fields to be renamed that no record had so far."""
+        return [move.old for move in self.moves if move.old not in self.renamed and move.old != move.new]
 
     def apply(self, letter: DeadLetter) -> Attempt | None:
         """Return what is to be tried of a letter, beginning from what was tried last; None if there are no bytes."""
@@ -86,19 +95,24 @@ class Changes:
             members = _members(record)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
             return record, []
-        done = _moved(members, self.moves)
+        moved = _moved(members, self.moves)
+        self.renamed.update([move.old for move in moved])
+        done = [f"map {move.old}={move.new}" for move in moved]
         done += [f"set {value.name}" for value in self.values if _set(members, value)]
         return (msgspec.json.encode(members), done) if done else (record, [])
 
 
-def _moved(members: dict[str, msgspec.Raw], moves: Sequence[ReplayMove]) -> list[str]:
-    """Rename fields, all at once, so that two may change places; what else was there under a new name is gone."""
+def _moved(members: dict[str, msgspec.Raw], moves: Sequence[ReplayMove]) -> list[ReplayMove]:
+    """Rename fields, all at once, so that two may change places; what else was there under a new name is gone.
+
+    Return those that were there.
+    """
     made = [move for move in moves if move.old in members and move.old != move.new]
     renamed = {move.new: members[move.old] for move in made}
     for move in made:
         members.pop(move.old, None)
     members.update(renamed)
-    return [f"map {move.old}={move.new}" for move in made]
+    return made
 
 
 def _set(members: dict[str, msgspec.Raw], value: ReplayValue) -> bool:

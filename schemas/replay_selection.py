@@ -59,6 +59,11 @@ class Selection:
         self._decoder = DeadLetterDecoder()
         self._seen: set[int] = set()
 
+    @property
+    def map_not_found(self) -> list[str]:
+        """The fields to be renamed that no record had so far."""
+        return self._changes.not_found
+
     def next_partition(self) -> None:
         """Forget what came twice: all letters of a record's attempt are in one partition."""
         self._seen.clear()

@@ -272,6 +272,17 @@ def test_records_are_changed_on_the_way(kafka: KafkaConnection, typed: Type) -> 
     assert "hello" not in chunk.replay.records[0].changes
 
 
+def test_a_field_of_a_map_that_no_record_has_is_told(kafka: KafkaConnection, typed: Type) -> None:
+    put(kafka, numbered(0))
+    with pipeline(kafka):
+        misspelt = typed("replay", "--map", "phoneNumbr=phone", "--json")
+        told = typed("replay", "--map", "phoneNumbr=phone", "--as-new")
+        right = typed("replay", "--map", "phoneNumber=phone", "--json")
+    assert misspelt.json["mapNotFound"] == ["phoneNumbr"]
+    assert "phoneNumbr: no record has it" in told.out + told.err
+    assert "mapNotFound" not in right.json
+
+
 def test_corrected_records_come_from_a_file(kafka: KafkaConnection, typed: Type) -> None:
     put(kafka, numbered(0), numbered(1), numbered(2))
     marks = {"_errors": [], "_submission": "s1", "_index": 1, "_attempt": 1, "_batch": "b"}

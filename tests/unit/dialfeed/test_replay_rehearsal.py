@@ -14,6 +14,7 @@ from schemas.dead_letters import DeadLetter, to_message
 from schemas.messages import TryAgainError
 from schemas.records import AgentVersion
 from schemas.registry import Registry
+from schemas.replay_jobs import ReplayMove
 from schemas.topics import TopicName
 from sinks.rows import row_version
 from tests.support.bus import CAMPAIGN
@@ -96,6 +97,14 @@ async def test_each_record_is_checked_against_the_schema_of_its_time_or_the_one_
     assert (await tried(letters, registry=state, agent_version=2))["failed"] == 2
     assert (await tried(letters, registry=state, agent_version=1))["failed"] == 0
     assert (await tried(letters, registry=state, as_new=True))["failed"] == 2
+
+
+async def test_a_field_to_be_renamed_that_no_selected_record_has_is_told() -> None:
+    moves = [ReplayMove(old="phoneNumbr", new="phoneNumber"), ReplayMove(old="plan", new="tariff")]
+    letters = [good(0), letter(1, record=b'{"plan":"gold"}')]
+    assert (await tried(letters, moves=moves))["mapNotFound"] == ["phoneNumbr"]
+    assert "mapNotFound" not in await tried(letters, moves=moves[1:])
+    assert "mapNotFound" not in await tried(letters, moves=moves, code="timezone_unknown")
 
 
 async def test_a_version_named_of_one_agent_leaves_the_letters_of_others_alone() -> None:
