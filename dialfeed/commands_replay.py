@@ -154,8 +154,8 @@ class _Run:
 
     @property
     def map_not_found(self) -> list[str]:
-        """The fields of --map that no record had; not known of a replay that goes on."""
-        return self._replay.map_not_found if self._replay is not None and self._resume is None else []
+        """The fields of --map that no record had."""
+        return self._replay.map_not_found if self._replay is not None else []
 
     @property
     def exit_code(self) -> int:

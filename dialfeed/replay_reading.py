@@ -49,7 +49,7 @@ class LetterReader:
         self._partitions = partitions
 
     async def bounds(self, topic: TopicName) -> tuple[list[int], list[int]]:
-        """Return first and end offset of each partition, as they are now."""
+        """Return first and end offset of each partition, as they are now. Ends a reading that is under way."""
         places = self._places(topic)
         self._consumer.assign(places)  # aiokafka pauses 100 ms over a topic that it has not heard of
         self._consumer.pause(*places)

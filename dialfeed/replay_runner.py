@@ -101,11 +101,12 @@ class Replay:
         self._pace_at = 0.0
         self._sending: deque[asyncio.Task[None]] = deque()
         self._read = self._sent = 0
+        self._has_read_all = False
 
     @property
     def map_not_found(self) -> list[str]:
-        """The fields to be renamed that no record had of those read by this process."""
-        return self._selection.map_not_found
+        """The fields to be renamed that no record had, as far as is known: to who has read all of them."""
+        return self._selection.map_not_found if self._has_read_all else []
 
     async def run(self) -> None:
         """Run to the end, or on to it. Raise TryAgainError, MustStopError or NothingMovesError."""
@@ -150,6 +151,7 @@ class Replay:
 
     async def _publish_all(self, progress: ReplayProgress) -> ReplayProgress:
         every, read_since, place = checkpoint_offsets(self._job.rate), 0, (0, 0)
+        from_the_start = progress.read == 0
         async for read in self._reader.read(self._source, progress.positions, progress.ends):
             if self._state.ended:  # by another process that ran it too
                 break
@@ -164,6 +166,8 @@ class Replay:
                 if read_since:
                     progress, read_since = await self._checkpoint(progress, read.partition, read.position), 0
                 self._selection.next_partition()
+        else:
+            self._has_read_all = from_the_start
         return progress
 
     async def _take(self, messages: Sequence[Any]) -> None:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.messages import WorldError
 from schemas.replay_board import OUTCOMES
-from schemas.stores import Figures, Store
+from schemas.stores import Figures, Mended, Store
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +103,8 @@ def _families(figures: Figures, now_ms: int) -> Iterable[GaugeMetricFamily]:
         labels=["code", "class"],
     )
     for each in figures.dead_letters:
-        letters.add_metric([each.code, each.failure_class, "yes" if each.mended else "no"], each.records)
-        if not each.mended:
+        letters.add_metric([each.code, each.failure_class, each.mended], each.records)
+        if each.mended is Mended.NO:
             age.add_metric([each.code, each.failure_class], max(0, now_ms - each.oldest_at) / 1000)
     yield letters
     yield age

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
 
 from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy
@@ -137,12 +138,20 @@ class BatchCounts:
     finished: int = 0
 
 
+class Mended(StrEnum):
+    """Whether a replay has mended failed records: not yet, or too late, since the topics keep them no longer."""
+
+    NO = "no"
+    YES = "yes"
+    EXPIRED = "expired"
+
+
 class FailedRecords(NamedTuple):
     """How many records failed alike, by their newest failure, and when the first of them first failed, ms."""
 
     code: str
     failure_class: str
-    mended: bool
+    mended: Mended
     records: int
     oldest_at: int
 

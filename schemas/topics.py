@@ -12,10 +12,13 @@ MAX_MESSAGE_BYTES: Final = 40 * 1024 * 1024
 WORKER_GROUP: Final = "worker"
 """The consumer group of the Faust app: known to those who ask Kafka whether workers run."""
 
+LETTERS_KEPT_DAYS: Final = 30
+"""From its newest failure on a record can be tried again for so long."""
+
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _LARGE: Final = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 
-_LETTERS: Final = {"compression.type": "zstd"}
+_COMPRESSED: Final = {"compression.type": "zstd"}
 """The headers of dead letters are much alike, and several times the size of most records."""
 
 
@@ -65,8 +68,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(TopicName.PHONE_LOG, BATCH_PARTITIONS, {**_LARGE, **_kept(14)}),
     Topic(TopicName.STATUS, BATCH_PARTITIONS, {"message.timestamp.type": "LogAppendTime", **_kept(14)}),
     Topic(TopicName.DIALER, 4, _kept(7)),
-    Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}, _LETTERS),
-    Topic(TopicName.PARKING, REPORT_PARTITIONS, {**_LARGE, **_kept(30)}, _LETTERS),
+    Topic(TopicName.DEAD_LETTER, REPORT_PARTITIONS, {**_LARGE, **_kept(LETTERS_KEPT_DAYS)}, _COMPRESSED),
+    Topic(TopicName.PARKING, REPORT_PARTITIONS, {**_LARGE, **_kept(LETTERS_KEPT_DAYS)}, _COMPRESSED),
     Topic(TopicName.RECEIPTS, REPORT_PARTITIONS, _kept(7)),
     Topic(TopicName.REPLAYS, 1, {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}),
     Topic(TopicName.WORKERS, 1, _kept(1)),

@@ -34,6 +34,7 @@ LINGER_MS: Final = 25
 READ_AHEAD_SECONDS: Final = 0.05
 """How often what has come is taken while a flush is written."""
 UNHURRIED_LINGER_MS: Final = 100
+"""Where nobody waits for an answer, the next message is waited for so long."""
 LONGEST_LINGER_SECONDS: Final = 0.25
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0

@@ -124,10 +124,12 @@ def _first_matching(query: Query, batch_id: str, condition: str, statement: Stat
         if number != last:
             candidates[number] = max(version, candidates.get(number, 0))
     found: list[str] = []
-    for some in in_shares(list(candidates), max(FEW, 1) if are_all else 2 * wanted + 1):
-        if are_all or len(found) < wanted:
-            newest = dict(query(_NEWEST, id=batch_id, numbers=",".join(some)))
-            found += [number for number in some if newest.get(number) == candidates[number]]
+    needed = len(candidates) if are_all else wanted
+    for some in in_shares(list(candidates), 2 * needed + 1):
+        if len(found) >= needed:
+            break
+        newest = dict(query(_NEWEST, id=batch_id, numbers=",".join(some)))
+        found += [number for number in some if newest.get(number) == candidates[number]]
     return _First(found, are_all)
 
 

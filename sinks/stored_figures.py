@@ -5,17 +5,21 @@ from __future__ import annotations
 from itertools import chain
 from typing import Final
 
-from schemas.stores import FailedRecords, Figures
+from schemas.stores import FailedRecords, Figures, Mended
+from schemas.topics import LETTERS_KEPT_DAYS
 from sinks.query import Query
 from sinks.stored_dead_letters import NEWEST, NOT_MENDED
 
 _COLUMNS: Final = """
 SELECT table, name FROM system.columns WHERE database = currentDatabase() AND table IN ('dead_letters', 'replayed')
 """
-_LETTERS: Final = """
-SELECT code, class, NOT WAITS AS mended, count(), toUnixTimestamp64Milli(min(first_failed_at)), countIf(PARKED)
+_LETTERS: Final = f"""
+SELECT code, class,
+    multiIf(NOT WAITS, '{Mended.YES}', failed_at < now() - INTERVAL {LETTERS_KEPT_DAYS} DAY, '{Mended.EXPIRED}',
+        '{Mended.NO}') AS mended,
+    count(), toUnixTimestamp64Milli(min(first_failed_at)), countIf(PARKED)
 FROM dead_letters FINAL WHERE NEWEST GROUP BY code, class, mended ORDER BY code, class, mended
-"""
+"""  # noqa: S608  # constants only
 _WENT_THROUGH: Final = """
 SELECT outcome, uniqExact(submission_id, record_index, replay_id) FROM replayed WHERE outcome != 'failed'
 GROUP BY outcome
@@ -39,9 +43,9 @@ def read_figures(query: Query) -> Figures:
     ((submissions, added, failed),) = query(_RECEIPTS)
     return Figures(
         dead_letters=[
-            FailedRecords(code, kind, bool(mended), count, at) for code, kind, mended, count, at, _ in letters
+            FailedRecords(code, kind, Mended(mended), count, at) for code, kind, mended, count, at, _ in letters
         ],
-        parked=sum(parked for _, _, mended, _, _, parked in letters if not mended),
+        parked=sum(parked for _, _, mended, _, _, parked in letters if mended == Mended.NO),
         replayed={outcome: int(count) for outcome, count in chain(*outcomes)},
         submissions=int(submissions),
         added=int(added),

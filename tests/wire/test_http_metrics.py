@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest_api import metrics
-from schemas.stores import FailedRecords, Figures
+from schemas.stores import FailedRecords, Figures, Mended
 from tests.support.edge import World, served
 from tests.support.known import BATCH, NOW_MS
 
@@ -37,8 +37,9 @@ async def scraped(world: World) -> dict[tuple[str, ...], float]:
 async def test_what_the_store_knows(world: World) -> None:
     world.store.told = Figures(
         dead_letters=[
-            FailedRecords("type", "data", mended=False, records=3, oldest_at=NOW_MS - 90_000),
-            FailedRecords("schema_unusable", "schema", mended=True, records=2, oldest_at=NOW_MS - 95_000),
+            FailedRecords("type", "data", mended=Mended.NO, records=3, oldest_at=NOW_MS - 90_000),
+            FailedRecords("schema_unusable", "schema", mended=Mended.YES, records=2, oldest_at=NOW_MS - 95_000),
+            FailedRecords("sink_rejected", "sink", mended=Mended.EXPIRED, records=1, oldest_at=1),
         ],
         parked=4,
         replayed={"added": 2, "parked": 4},
@@ -49,6 +50,7 @@ async def test_what_the_store_knows(world: World) -> None:
     found = await scraped(world)
     assert found["dialfeed_dead_letters", "data", "type", "no"] == 3
     assert found["dialfeed_dead_letters", "schema", "schema_unusable", "yes"] == 2
+    assert found["dialfeed_dead_letters", "sink", "sink_rejected", "expired"] == 1
     ages = {name[1:]: age for name, age in found.items() if name[0] == "dialfeed_dead_letter_oldest_age_seconds"}
     assert ages == {("data", "type"): 90}
     assert found["dialfeed_dead_letters_parked",] == 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from schemas.dead_letters import DeadLetter
 from schemas.outcomes import Code
 from schemas.records import Receipt
-from schemas.stores import Figures
+from schemas.stores import Figures, Mended
 from sinks.clickhouse import ClickHouse
 from sinks.report_rows import dead_letters_insert, receipts_insert
 from tests.support.letter_pages import a_letter
@@ -21,7 +22,12 @@ async def clickhouse(tmp_path: Path) -> AsyncIterator[ClickHouse]:
         yield clickhouse
 
 
+RECENTLY = time.time_ns() // 1_000_000 - 60_000
+DAY_MS = 24 * 60 * 60 * 1000
+
+
 def letter(index: int, code: Code, *, attempt: int = 1, failed_at: int = 5000, parked: bool = False) -> DeadLetter:
+    failed_at += RECENTLY
     return a_letter(index, code, attempt=attempt, first_failed_at=failed_at, failed_at=failed_at, parked=parked)
 
 
@@ -55,7 +61,10 @@ async def test_a_record_counts_once_by_its_newest_failure(clickhouse: ClickHouse
     await clickhouse.insert(receipts_insert([receipt("s", 0), receipt("s", 3), receipt("t", 0)]))
     await clickhouse.insert(receipts_insert([receipt("s", 0)]))
     found = await clickhouse.figures()
-    assert list(found.dead_letters) == [("schema_unusable", "schema", False, 1, 3000), ("type", "data", False, 1, 5000)]
+    assert list(found.dead_letters) == [
+        ("schema_unusable", "schema", Mended.NO, 1, RECENTLY + 3000),
+        ("type", "data", Mended.NO, 1, RECENTLY + 5000),
+    ]
     assert (found.submissions, found.added, found.failed) == (2, 6, 3)
 
 
@@ -72,7 +81,10 @@ async def test_what_failed_in_a_replay_is_not_mended_and_what_is_stays_so(clickh
     await remember(clickhouse, 2, "superseded")
     await remember(clickhouse, 2, "failed", "a later one")
     found = await clickhouse.figures()
-    assert list(found.dead_letters) == [("sink_rejected", "sink", False, 1, 1), ("sink_rejected", "sink", True, 1, 2)]
+    assert list(found.dead_letters) == [
+        ("sink_rejected", "sink", Mended.NO, 1, RECENTLY + 1),
+        ("sink_rejected", "sink", Mended.YES, 1, RECENTLY + 2),
+    ]
     assert found.replayed == {"superseded": 1, "failed": 2}
 
 
@@ -96,5 +108,18 @@ async def test_what_a_replay_let_through_is_mended(clickhouse: ClickHouse) -> No
         "ALTER TABLE dead_letters UPDATE parked = true WHERE record_index = 1 SETTINGS mutations_sync = 2",
     )
     found = await clickhouse.figures()
-    assert list(found.dead_letters) == [("type", "data", False, 1, 5000), ("type", "data", True, 1, 3000)]
+    assert list(found.dead_letters) == [
+        ("type", "data", Mended.NO, 1, RECENTLY + 5000),
+        ("type", "data", Mended.YES, 1, RECENTLY + 3000),
+    ]
     assert (found.parked, found.replayed) == (1, {"added": 1})
+
+
+async def test_what_the_topics_keep_no_longer_has_expired_unless_it_was_mended(clickhouse: ClickHouse) -> None:
+    ages = {0: 29, 1: 31, 2: 31}
+    letters = [letter(n, Code.TYPE, failed_at=-days * DAY_MS, parked=True) for n, days in ages.items()]
+    await clickhouse.insert(dead_letters_insert(letters))
+    await remember(clickhouse, 2, "added")
+    found = await clickhouse.figures()
+    assert {(each.mended, each.records) for each in found.dead_letters} == {(state, 1) for state in Mended}
+    assert found.parked == 1
