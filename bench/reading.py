@@ -21,7 +21,6 @@ from rich.table import Table
 
 from schemas.stores import ContactQuery
 from sinks.clickhouse import ClickHouse, connect
-from sinks.stored_contacts import read_contacts
 from sinks.stored_counts import Counts
 
 ROWS_AN_INSERT = 50_000
@@ -98,8 +97,8 @@ def questions(clickhouse: ClickHouse, contacts: int, batches: int, calls: list[s
         return clickhouse.contacts(ContactQuery(BATCH, **asked))  # type: ignore[arg-type]  # values from below
 
     def first_asked(**asked: object) -> Awaitable[object]:
-        wanted = ContactQuery(BATCH, **asked)  # type: ignore[arg-type]  # values from below
-        return clickhouse.consult(lambda session: read_contacts(session.query, wanted, Counts()))
+        clickhouse._counts = Counts()  # noqa: SLF001  # to forget what others have asked for
+        return page(**asked)
 
     def somewhere() -> str:
         return f"+1{chance.randrange(2, 10)}{chance.randrange(10**9):09}"
