@@ -23,6 +23,7 @@ from schemas.replay_changes import Changes, Replacements
 from schemas.replay_jobs import ReplayJob, filter_of
 from schemas.replay_selection import Newest, Selection
 from schemas.replay_slices import Slicer
+from schemas.stores import Foreseen
 from schemas.topics import TopicName
 from sinks.rows import row_version
 from streams import pipeline
@@ -39,8 +40,8 @@ _GATHERED_INDEX: Final = 2**24
 class Judge(Protocol):
     """Says what a replay of records would do, writing nothing; raises TryAgainError while that cannot be known."""
 
-    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
-        """Return the outcome of each (E.164 number, version, accepted time in ms)."""
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
+        """Return what would become of each (E.164 number, version, accepted time in ms)."""
         ...
 
 
@@ -71,6 +72,8 @@ class Rehearsal:
             lambda one: registry.workspace_of(one.batch_id),
         )
         self._slicer = Slicer(job, counts_from=self._now)
+        self._written: dict[int, int] = {}
+        """The version that records so far would give each entry."""
         self._outcomes: Counter[str] = Counter()
         self._codes: Counter[str] = Counter()
         self._examples: dict[str, list[dict[str, Any]]] = {}
@@ -128,12 +131,24 @@ class Rehearsal:
         if rows and self._judge is not None:
             asked = [(number, self._version(record), self._time(record)) for number, record in rows]
             try:
-                self._outcomes.update(await self._judge.replay_outcomes(batch_id, asked))
+                foreseen = await self._judge.replay_outcomes(batch_id, asked)
             except TryAgainError:
                 self._judge = None
             else:
+                for (number, version, _), one in zip(asked, foreseen, strict=True):
+                    self._outcomes[self._after_others(one, hash((batch_id, number, one.entry)), version)] += 1
                 return
         self._outcomes["passed"] += len(rows)
+
+    def _after_others(self, foreseen: Foreseen, entry: int, version: int) -> str:
+        """Return what becomes of a record after those before it; `entry` identifies its entry, in 64 bits."""
+        if foreseen.outcome == "superseded":
+            return foreseen.outcome
+        before = self._written.get(entry)
+        if before is not None and before >= version:
+            return "superseded"
+        self._written[entry] = version
+        return foreseen.outcome if before is None else "updated"
 
     def _time(self, record: Replayed) -> int:
         return self._now if self._job.as_new else record.accepted_at

@@ -28,6 +28,13 @@ REPLAYED_REPORTED: Final = 100
 """Replayed records a report shows of a submission, the newest; the rest is counted."""
 
 
+class Foreseen(NamedTuple):
+    """What a replay would make of a record: `added`, `updated` or `superseded`, and the entry of its contact it is."""
+
+    outcome: str
+    entry: int
+
+
 @dataclass(frozen=True, slots=True)
 class ReplayedRecord:
     """A failed record that a replay stored or passed over (`added`, `updated`, `superseded`). `at` is ms."""
@@ -199,11 +206,8 @@ class Store(Protocol):
         """Return the dead letters asked for by what they have in common, largest first; for `agent` by batch."""
         ...
 
-    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
-        """Return what a replay of records (E.164 number, version, accepted time in ms), in this order, would do.
-
-        Each is `added`, `updated` or `superseded`; nothing is written.
-        """
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
+        """Return what a replay of records (E.164 number, version, accepted time in ms), in this order, would do."""
         ...
 
     async def figures(self) -> Figures:

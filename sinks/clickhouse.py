@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy
 from schemas.messages import MustStopError, TryAgainError, WorldError
-from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, Figures, StoredSubmission
+from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, Figures, Foreseen, StoredSubmission
 from sinks import migrate, stored
 from sinks.clickhouse_url import Folder, Server, parse
 from sinks.errors import RowsRefusedError, code_of, is_unknown, translated
@@ -127,7 +127,7 @@ class ClickHouse:
     async def dead_letter_groups(self, query: DeadLetterQuery, by: GroupBy) -> Sequence[DeadLetterGroup]:
         return await self._ask(self._readers, lambda ask: read_groups(ask, query, by))
 
-    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
         return await self._look(self._readers, lambda session: foresee(session, batch_id, records))
 
     async def figures(self) -> Figures:

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Final
 
 from schemas.records import Replayed
+from schemas.stores import Foreseen
 from sinks.facts import read_left_times
 from sinks.query import Query, in_shares
 from sinks.replays import Outcome, Place, RecordPlace, candidates_of, judged
@@ -63,9 +64,10 @@ def read_remembered(query: Query, replay_id: str, records: Sequence[Replayed]) -
     return {(submission_id, index): Outcome(outcome) for submission_id, index, outcome in rows}
 
 
-def foresee(session: Session, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+def foresee(session: Session, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
     """Return what would become of records (number, version, accepted time in ms) of a batch, in this order."""
     numbers = [number for number, _, _ in records]
     entries = read_left_times(session, [batch_id])[batch_id].entries(numbers, [time for _, _, time in records])
     candidates = candidates_of(numbers, [version for _, version, _ in records], entries)
-    return [outcome.value for outcome in judged(candidates, read_versions(session.query, batch_id, numbers))]
+    outcomes = judged(candidates, read_versions(session.query, batch_id, numbers))
+    return [Foreseen(outcome.value, entry) for outcome, entry in zip(outcomes, entries.entry, strict=True)]

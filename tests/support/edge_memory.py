@@ -28,6 +28,7 @@ from schemas.stores import (
     ContactQuery,
     Failure,
     Figures,
+    Foreseen,
     StoredSubmission,
 )
 from tests.support.contact_pages import counts_of, page_of
@@ -135,10 +136,10 @@ class MemoryStore:
         self._require_up()
         return groups_of(self.letters, query, by)
 
-    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
         self._require_up()
         known = {contact.phone_number for contact in self.batches.get(batch_id, [])}
-        return ["updated" if number in known else "added" for number, _, _ in records]
+        return [Foreseen("updated" if number in known else "added", 0) for number, _, _ in records]
 
     async def figures(self) -> Figures:
         self._require_up()

@@ -15,6 +15,7 @@ from schemas.messages import TryAgainError
 from schemas.records import AgentVersion
 from schemas.registry import Registry
 from schemas.replay_jobs import ReplayMove
+from schemas.stores import Foreseen
 from schemas.topics import TopicName
 from sinks.rows import row_version
 from tests.support.bus import CAMPAIGN
@@ -38,16 +39,16 @@ class Letters:
 
 @dataclass
 class Stored:
-    """Answers what a replay would do."""
+    """Answers what a replay would do, each time it is asked with the same."""
 
     outcomes: list[str] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
 
-    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[str]:
+    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
         if not self.outcomes:
             raise TryAgainError("the store is down")
         self.asked += [(batch_id, *each) for each in records]
-        return self.outcomes
+        return [Foreseen(one, 0) for one in self.outcomes]
 
 
 def registry(*versions: AgentVersion) -> Registry:
@@ -75,6 +76,21 @@ async def test_what_is_stored_decides_on_records_that_pass() -> None:
     assert (facts["replayed"], facts["added"], facts["superseded"], facts["notAsked"]) == (1, 1, 1, 0)
     accepted = letter().accepted_at
     assert stored.asked == [("b", f"+1212555000{n}", row_version(accepted, n), accepted) for n in (0, 1)]
+
+
+async def test_a_record_comes_after_those_of_the_same_contact_in_slices_before_it() -> None:
+    contact = json.dumps(record(0)).encode()
+    letters = [
+        letter(index, record=contact, batch_id=batch, submission_id=batch)
+        for batch in ("b", "b2")
+        for index in (1, 0, 2)
+    ]
+    state = registry()
+    state.apply(msgspec.structs.replace(state.batches["b"], batch_id="b2"))
+
+    facts = await tried(letters, Stored(["added"]), registry=state, rate=1)
+
+    assert (facts["added"], facts["updated"], facts["superseded"]) == (2, 2, 2)
 
 
 async def test_a_bare_records_version_comes_from_its_offset() -> None:
