@@ -28,7 +28,7 @@ COLUMNS: Final = {
 """Fields that are columns; any other name is a variable's. `createdAt` is in another table."""
 
 FIRST_ACCEPTED: Final = "createdAt"
-_MOST_EXACT: Final = 2**53
+_MOST_EXACT: Final = 2**53 - 1
 _SIMPLE_NAME: Final = re.compile(r"[^\W_][^\"\\\x00-\x1f]*")
 _encode: Final = msgspec.json.Encoder().encode
 
