@@ -30,6 +30,9 @@ COLUMNS: Final = {
 FIRST_ACCEPTED: Final = "createdAt"
 _MOST_EXACT: Final = 2**53 - 1
 _SIMPLE_NAME: Final = re.compile(r"[^\W_][^\"\\\x00-\x1f]*")
+_PART_OF_NUMBER: Final = re.compile(r"[-+.0-9eE]+")
+_TEXT: Final = r'"(?:[^"\\\\]|\\\\.)*"'
+"""In JSON, as RE2 in SQL."""
 _encode: Final = msgspec.json.Encoder().encode
 
 Parameters = Mapping[str, str | int]
@@ -151,8 +154,15 @@ def _found(statement: Statement, search: str) -> str:
     at = f"position(variables, {encoded})"
     in_a_text = f"countSubstrings(substring(variables, 1, {at} - 1), '\"') % 2 = 1"
     in_a_name = f"substring(variables, position(variables, '\"', toUInt64({at} + length({encoded}))) + 1, 1) = ':'"
-    plainly = f"flat AND {in_a_text} AND NOT {in_a_name}"
-    return f"(position(phone_number, {number}) > 0 OR if({at} > 0, if({plainly}, 1, {_in_a_value(text, encoded)}), 0))"
+    plainly, in_a_value = f"{in_a_text} AND NOT {in_a_name}", _in_a_value(text, encoded)
+    if _PART_OF_NUMBER.fullmatch(search):
+        plainly, in_a_value = f"NOT ({in_a_text} AND {in_a_name})", f"({_outside_texts(encoded)} OR {in_a_value})"
+    return f"(position(phone_number, {number}) > 0 OR if({at} > 0, if(flat AND {plainly}, 1, {in_a_value}), 0))"
+
+
+def _outside_texts(encoded: str) -> str:
+    """Return the condition for what may be part of a number to be in one: ClickHouse writes parsed ones anew."""
+    return f"arrayExists(piece -> position(piece, {encoded}) > 0, splitByRegexp('{_TEXT}', variables))"
 
 
 def _in_a_value(text: str, encoded: str) -> str:

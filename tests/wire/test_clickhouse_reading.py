@@ -104,7 +104,7 @@ def a_query(chance: random.Random, contacts: list[Contact]) -> ContactQuery:
         number[2:6],
         " " + number[1:4],
         "a",
-        "5",
+        *chance.sample(["5", ".0", "1e16", "e", "-", ".5", "00"], 2),
         "segment",
         "name",
         '"',
@@ -180,6 +180,18 @@ async def test_a_number_is_found_by_its_value_however_large(clickhouse: ClickHou
         page = await clickhouse.contacts(ContactQuery("batch", filters=(("n", wanted),)))
         found = [contact.phone_number for contact in page.contacts]
         assert found == [phone for phone, variables in stored.items() if variables["n"] == wanted], wanted
+
+
+@pytest.mark.parametrize("others", [{}, {"deep": {"n": 0}}, {"e-1.0": 0}], ids=["flat", "nested", "name"])
+async def test_a_number_is_searched_as_its_json(clickhouse: ClickHouse, others: dict[str, Any]) -> None:
+    values = [*NUMBERS, 1e300, 1.5e-7, [1.0, 2], "1.0", "e", True, None]
+    contacts = [
+        a_contact(f"+4{place:03}", {"n": value, **others}, None, AT) for place, value in enumerate(values, start=300)
+    ]
+    await store(clickhouse, {contact.phone_number: contact.variables for contact in contacts}, AT)
+    for search in (".0", "1.0", "1e16", "e", "E", "-", "1.5e-", "e30", "00000", "+", "."):
+        query = ContactQuery("batch", search=search)
+        assert (await clickhouse.contacts(query)).contacts == page_of(contacts, query).contacts, search
 
 
 async def test_a_call_id_is_found_in_either_case(clickhouse: ClickHouse) -> None:
