@@ -52,6 +52,8 @@ class FollowedTopic(ABC):
         self._partition = TopicPartition(connection.topic(following.topic), 0)
         self._read_to = 0
         self._consumer: AIOKafkaConsumer | None = None
+        self._asker: AIOKafkaConsumer | None = None
+        self._asking = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
 
     @abstractmethod
@@ -59,21 +61,9 @@ class FollowedTopic(ABC):
         """Take one message."""
 
     async def __aenter__(self) -> Self:
-        consumer = AIOKafkaConsumer(
-            **self._connection.client_options(),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest" if self._following.whole else "latest",
-            isolation_level="read_committed",
-            fetch_max_wait_ms=self._following.fetch_wait_ms,
-        )
         try:
-            await consumer.start()
-        except KafkaError as error:
-            await consumer.stop()
-            raise TryAgainError("Kafka does not answer") from error
-        self._consumer = consumer
-        try:
-            await self._begin(consumer)
+            self._consumer = await self._started()
+            await self._begin(self._consumer)
         except KafkaError as error:
             await self._stop()
             raise TryAgainError("Kafka does not answer") from error
@@ -92,7 +82,7 @@ class FollowedTopic(ABC):
         async with self._in_time():
             if self._consumer is None or self._follower is None or self._follower.done():
                 raise TryAgainError(self._following.not_followed)
-            await self._reached(await self._end(self._consumer))
+            await self._reached(await self._end(await self._who_asks()))
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
@@ -102,12 +92,38 @@ class FollowedTopic(ABC):
         except (TimeoutError, KafkaError) as error:
             raise TryAgainError(self._following.not_refreshed) from error
 
+    async def _started(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            **self._connection.client_options(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest" if self._following.whole else "latest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=self._following.fetch_wait_ms,
+        )
+        try:
+            await consumer.start()
+        except BaseException:
+            await _stopped(consumer)
+            raise
+        return consumer
+
+    async def _who_asks(self) -> AIOKafkaConsumer:
+        """Return a consumer that never fetches: a broker lets what is asked after a fetch wait until that ends."""
+        async with self._asking:
+            if self._asker is None:
+                self._asker = await self._started()
+                self._assign_paused(self._asker)
+            return self._asker
+
+    def _assign_paused(self, consumer: AIOKafkaConsumer) -> None:
+        consumer.assign([self._partition])  # before asking: aiokafka pauses 100 ms over a topic it has not heard of
+        consumer.pause(self._partition)
+
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:
         if self._following.whole and self._partition.topic not in await consumer.topics():
             raise MustStopError(self._following.missing)
-        consumer.assign([self._partition])  # first: aiokafka pauses 100 ms over a topic that it has not heard of
-        consumer.pause(self._partition)
-        end = await self._end(consumer)  # before the first fetch: whatever is asked after one waits with it
+        self._assign_paused(consumer)
+        end = await self._end(consumer)
         consumer.resume(self._partition)
         if self._following.whole:
             await consumer.seek_to_beginning(self._partition)
@@ -123,9 +139,9 @@ class FollowedTopic(ABC):
         if follower is not None:
             follower.cancel()
             await asyncio.gather(follower, return_exceptions=True)
-        if self._consumer is not None:
-            # aiokafka cancels its own fetches while it stops, and lets that show as if this task were cancelled.
-            await asyncio.gather(self._consumer.stop(), return_exceptions=True)
+        for consumer in (self._consumer, self._asker):
+            if consumer is not None:
+                await _stopped(consumer)
 
     async def _end(self, consumer: AIOKafkaConsumer) -> int:
         end: int = (await consumer.end_offsets([self._partition]))[self._partition]
@@ -150,3 +166,8 @@ class FollowedTopic(ABC):
                 async with self.changed:
                     self._read_to = position
                     self.changed.notify_all()
+
+
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    # aiokafka cancels its own fetches while it stops, and lets that show as if this task were cancelled.
+    await asyncio.gather(consumer.stop(), return_exceptions=True)
