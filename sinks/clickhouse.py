@@ -27,12 +27,13 @@ from schemas.messages import MustStopError, TryAgainError, WorldError
 from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, Figures, Foreseen, StoredSubmission
 from sinks import migrate, stored
 from sinks.clickhouse_url import Folder, Server, parse
+from sinks.contact_details import contacts_of, questions
 from sinks.errors import RowsRefusedError, code_of, is_unknown, translated
 from sinks.query import Query
 from sinks.replay_facts import foresee
 from sinks.rows import Insert
 from sinks.sessions import Session
-from sinks.stored_contacts import read_contacts
+from sinks.stored_contacts import read_page
 from sinks.stored_counts import Counts
 from sinks.stored_dead_letters import read_dead_letters, read_groups
 from sinks.stored_figures import read_figures
@@ -113,7 +114,11 @@ class ClickHouse:
         return await self._ask(self._readers, lambda query: stored.read_submission(query, submission_id))
 
     async def contacts(self, query: ContactQuery) -> ContactPage:
-        return await self._ask(self._readers, lambda ask: read_contacts(ask, query, self._counts))
+        total, numbers = await self._ask(self._readers, lambda ask: read_page(ask, query, self._counts))
+        if not numbers:
+            return ContactPage(total, [])
+        asked = (self._ask(self._readers, question) for question in questions(query.batch_id, numbers))
+        return ContactPage(total, await asyncio.to_thread(contacts_of, numbers, *await asyncio.gather(*asked)))
 
     async def batch_counts(self, batch_ids: Sequence[str]) -> dict[str, BatchCounts]:
         return await self._ask(self._readers, lambda ask: self._counts.batches(ask, batch_ids))

@@ -9,7 +9,7 @@ of parsing the JSON.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any, Final
@@ -31,8 +31,13 @@ FIRST_ACCEPTED: Final = "createdAt"
 _MOST_EXACT: Final = 2**53 - 1
 _SIMPLE_NAME: Final = re.compile(r"[^\W_][^\"\\\x00-\x1f]*")
 _PART_OF_NUMBER: Final = re.compile(r"[-+.0-9eE]+")
-_TEXT: Final = r'"(?:[^"\\\\]|\\\\.)*"'
+_QUOTED: Final = r'"(?:[^"\\\\]|\\\\.)*"'
 """In JSON, as RE2 in SQL."""
+_A_NUMBER, _A_TEXT = 1, 2
+_KINDS: Final = {0: 0, ord("n"): 0, ord('"'): _A_TEXT, ord("{"): 3, ord("["): 4, ord("f"): 5, ord("t"): 5}
+"""The place of each kind of value in an order, by the first byte of its JSON, 0 if there is none; others are numbers.
+"""
+
 _encode: Final = msgspec.json.Encoder().encode
 
 Parameters = Mapping[str, str | int]
@@ -162,7 +167,7 @@ def _found(statement: Statement, search: str) -> str:
 
 def _outside_texts(encoded: str) -> str:
     """Return the condition for what may be part of a number to be in one: ClickHouse writes parsed ones anew."""
-    return f"arrayExists(piece -> position(piece, {encoded}) > 0, splitByRegexp('{_TEXT}', variables))"
+    return f"arrayExists(piece -> position(piece, {encoded}) > 0, splitByRegexp('{_QUOTED}', variables))"
 
 
 def _in_a_value(text: str, encoded: str) -> str:
@@ -178,12 +183,13 @@ def _in_a_value(text: str, encoded: str) -> str:
 def _sort_keys(statement: Statement, name: str) -> list[str]:
     """Return SQL of the keys: nothing or null, then numbers, texts, objects, arrays, false, true."""
     raw = _raw(statement, name)
-    kind = (
-        f"multiIf({raw} IN ('', 'null'), 0, startsWith({raw}, '\"'), 2, startsWith({raw}, '{{'), 3,"
-        f" startsWith({raw}, '['), 4, {raw} IN ('true', 'false'), 5, 1)"
-    )
+    kind = f"transform(ascii({raw}), [{_listed(_KINDS)}], [{_listed(_KINDS.values())}], {_A_NUMBER})"
     text = (
-        f"multiIf(NOT startsWith({raw}, '\"'), {raw}, position({raw}, '\\\\') > 0, JSONExtractString({raw}),"
-        f" substring({raw}, 2, length({raw}) - 2))"
+        f"multiIf({kind} <= {_A_NUMBER}, '', {kind} != {_A_TEXT}, {raw}, position({raw}, '\\\\') > 0,"
+        f" JSONExtractString({raw}), substring({raw}, 2, length({raw}) - 2))"
     )
-    return [kind, f"if({kind} = 1, toFloat64OrZero({raw}), 0)", f"if({kind} IN (0, 1), '', {text})"]
+    return [kind, f"if({kind} = {_A_NUMBER}, toFloat64OrZero({raw}), 0)", text]
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,24 +1,28 @@
-"""Pages of contacts out of ClickHouse: first which numbers, from narrow columns, then all of those few contacts."""
+"""Which contacts are on a page, out of ClickHouse: their numbers, from narrow columns.
+
+To merge the versions of each row is what costs. Where a page is near the beginning of its order, rows are picked as
+they are, and then confirmed: a row counts if it is the newest of its contact.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
-from schemas.statuses import CallStatus
-from schemas.stores import Contact, ContactPage, ContactQuery, PhoneLogEntry
+from schemas.stores import ContactQuery
 from sinks.contact_conditions import FIRST_ACCEPTED, Statement, order, reads_variables, where
+from sinks.contact_details import THESE
 from sinks.query import Query, in_shares
 from sinks.stored_counts import Counts
 
 FEW: Final = 2_000
-"""Matching rows that are picked along the order key, and then looked up by their numbers: 17 bytes each in a parameter,
-of which ClickHouse takes 128 KiB over HTTP.
+"""Rows that are picked and then looked up by their numbers: 17 bytes each in a parameter, of which ClickHouse takes
+128 KiB over HTTP.
 """
+
+_SPARE: Final = 20
+"""Rows that are picked beyond twice those wanted, for those that are not the newest."""
 
 _SORTED: Final = """
 SELECT phone_number FROM contacts FINAL WHERE {where}
@@ -46,35 +50,35 @@ SELECT phone_number FROM (
 ORDER BY accepted_at {direction}, phone_number LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
 """
 _CANDIDATES: Final = """
-SELECT phone_number, write_version FROM contacts WHERE {where} ORDER BY phone_number LIMIT {{limit:UInt64}}
+SELECT phone_number, write_version FROM contacts WHERE {where} ORDER BY {order} LIMIT {{limit:UInt64}}
+"""
+_CANDIDATES_BY_FIRST_ACCEPTED: Final = """
+SELECT phone_number, toUnixTimestamp64Milli(accepted_at) FROM phone_log WHERE batch_id = {{id:String}}
+ORDER BY accepted_at {direction}, phone_number LIMIT {{limit:UInt64}}
 """
 _AMONG: Final = "WHERE phone_number IN (SELECT phone_number FROM contacts FINAL WHERE {where})"
-_THESE: Final = "batch_id = {id:String} AND phone_number IN (SELECT arrayJoin(splitByChar(',', {numbers:String})))"
-_NEWEST: Final = f"""
-SELECT phone_number, max(write_version) FROM contacts WHERE {_THESE} GROUP BY phone_number
-"""  # noqa: S608  # constants only
-_CONTACTS: Final = f"""
-SELECT phone_number, timezone, timezone_source, variables FROM contacts WHERE {_THESE}
-ORDER BY write_version DESC LIMIT 1 BY phone_number
-"""  # noqa: S608  # constants only
-_ENTRIES: Final = f"""
-SELECT phone_number, entry, toString(any(call_id)), toUnixTimestamp64Milli(min(accepted_at))
-FROM phone_log WHERE {_THESE} GROUP BY phone_number, entry ORDER BY phone_number, entry DESC
-"""  # noqa: S608  # constants only
-_STATUSES: Final = f"""
-SELECT phone_number, entry, status, call_duration, recording_url, transcript FROM call_status FINAL PREWHERE {_THESE}
-"""  # noqa: S608  # constants only
-_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def read_contacts(query: Query, asked: ContactQuery, counts: Counts) -> ContactPage:
-    """Return one page of a batch's contacts."""
+class _TheOne(NamedTuple):
+    """Which of a contact's rows counts: that with the greatest (`max`) or least (`min`) of `values`."""
+
+    values: str
+    which: Callable[[int, int], int]
+
+
+_NEWEST: Final = _TheOne(f"SELECT phone_number, write_version FROM contacts PREWHERE {THESE}", max)  # noqa: S608
+_FIRST_ACCEPTED: Final = _TheOne(
+    f"SELECT phone_number, toUnixTimestamp64Milli(accepted_at) FROM phone_log PREWHERE {THESE}",  # noqa: S608
+    min,
+)
+
+
+def read_page(query: Query, asked: ContactQuery, counts: Counts) -> tuple[int, Sequence[str]]:
+    """Return how many contacts there are to be paged through, and the numbers of those on the page."""
     if asked.filters or asked.search or asked.after is not None:
-        total, numbers = _matching_page(query, asked, counts)
-    else:
-        total = counts.contacts(query, asked.batch_id)
-        numbers = _page_of_all(query, asked, total)
-    return ContactPage(total, _contacts(query, asked.batch_id, numbers))
+        return _matching_page(query, asked, counts)
+    total = counts.contacts(query, asked.batch_id)
+    return total, _page_of_all(query, asked, total)
 
 
 class _First(NamedTuple):
@@ -98,12 +102,15 @@ def _matching_page(query: Query, asked: ContactQuery, counts: Counts) -> tuple[i
     if first.are_all and lowest_first:
         return len(first.numbers), first.numbers[offset:end]
     if first.are_all:
-        condition, statement = _THESE, Statement({"id": asked.batch_id, "numbers": ",".join(first.numbers)})
+        condition, statement = THESE, Statement({"id": asked.batch_id, "numbers": ",".join(first.numbers)})
     count = partial(counts.matching, query, asked.batch_id, condition, statement.parameters)
     if lowest_first and end <= len(first.numbers):
         return count(), first.numbers[offset:end]
     if asked.sort_by == FIRST_ACCEPTED:
         return count(), _by_first_accepted(query, asked, condition, statement)
+    near = _near_the_beginning(query, asked, condition, statement)
+    if near is not None:
+        return len(first.numbers) if first.are_all else count(), near
     rows = _sorted(query, _SORTED_AND_COUNTED, asked, condition, statement)
     if rows:
         return rows[0][1], [row[0] for row in rows]
@@ -111,26 +118,29 @@ def _matching_page(query: Query, asked: ContactQuery, counts: Counts) -> tuple[i
 
 
 def _first_matching(query: Query, batch_id: str, condition: str, statement: Statement, wanted: int) -> _First:
-    """Return the lowest numbers that match, found without merging the versions of each row, which is what costs.
+    """Return the lowest numbers that match. Where many match, so many as are wanted, if they are among the first few.
 
-    A contact that matches has a row that does, and that row is its newest. Where many match, the search ends early: so
-    many as are wanted are found, if they are among the first few.
+    A contact that matches has a row that does, and that row is its newest.
     """
-    rows = query(_CANDIDATES.format(where=condition), limit=FEW + 1, **statement.parameters)
+    text = _CANDIDATES.format(where=condition, order="phone_number")
+    rows = query(text, limit=FEW + 1, **statement.parameters)
     are_all = len(rows) <= FEW
-    last = None if are_all else rows[-1][0]  # which may have rows beyond
-    candidates: dict[str, int] = {}
-    for number, version in rows:
-        if number != last:
-            candidates[number] = max(version, candidates.get(number, 0))
-    found: list[str] = []
-    needed = len(candidates) if are_all else wanted
-    for some in in_shares(list(candidates), 2 * needed + 1):
-        if len(found) >= needed:
+    needed = len(rows) if are_all else wanted
+    return _First(_confirmed(query, _NEWEST, batch_id, rows, needed), are_all)
+
+
+def _confirmed(query: Query, one: _TheOne, batch_id: str, rows: Iterable[tuple[str, int]], needed: int) -> list[str]:
+    """Return the numbers of the rows that are the one of their contact: so many as are needed, in this order."""
+    confirmed: dict[str, None] = {}
+    for some in in_shares(list(dict.fromkeys(rows)), 2 * needed + 1):
+        if len(confirmed) >= needed:
             break
-        newest = dict(query(_NEWEST, id=batch_id, numbers=",".join(some)))
-        found += [number for number in some if newest.get(number) == candidates[number]]
-    return _First(found, are_all)
+        numbers = dict.fromkeys(number for number, _ in some)
+        stands: dict[str, int] = {}
+        for number, value in query(one.values, id=batch_id, numbers=",".join(numbers)):
+            stands[number] = one.which(value, stands.get(number, value))
+        confirmed |= dict.fromkeys(number for number, value in some if stands.get(number) == value)
+    return list(confirmed)
 
 
 def _page_of_all(query: Query, asked: ContactQuery, total: int) -> Sequence[str]:
@@ -143,6 +153,9 @@ def _page_of_all(query: Query, asked: ContactQuery, total: int) -> Sequence[str]
         return _by_first_accepted(query, asked, "", statement)
     if asked.sort_by == "phoneNumber":
         return _from_the_nearer_end(query, asked, condition, total)
+    near = _near_the_beginning(query, asked, condition, statement)
+    if near is not None:
+        return near
     return [row[0] for row in _sorted(query, _SORTED, asked, condition, statement)]
 
 
@@ -168,44 +181,36 @@ def _from_the_nearer_end(query: Query, asked: ContactQuery, condition: str, tota
     return numbers[::-1] if turned else numbers
 
 
+def _near_the_beginning(
+    query: Query, asked: ContactQuery, condition: str, statement: Statement
+) -> Sequence[str] | None:
+    """Return the page's numbers if rows that are picked and confirmed suffice, else None."""
+    text = _CANDIDATES.format(where=condition, order=order(asked, statement))
+    return _picked(query, asked, text, statement, _NEWEST)
+
+
+def _picked(query: Query, asked: ContactQuery, text: str, statement: Statement, one: _TheOne) -> Sequence[str] | None:
+    offset, end = _offset(asked), _offset(asked) + asked.limit
+    if end > FEW:
+        return None
+    limit = min(2 * end + _SPARE, FEW + 1)
+    rows = query(text, limit=limit, **statement.parameters)
+    found = _confirmed(query, one, asked.batch_id, rows, end)
+    return found[offset:end] if len(found) >= end or len(rows) < limit else None
+
+
 def _by_first_accepted(query: Query, asked: ContactQuery, condition: str, statement: Statement) -> Sequence[str]:
+    direction = "DESC" if asked.descending else "ASC"
+    if not condition:
+        text = _CANDIDATES_BY_FIRST_ACCEPTED.format(direction=direction)
+        near = _picked(query, asked, text, statement, _FIRST_ACCEPTED)
+        if near is not None:
+            return near
     these = _AMONG.format(where=condition) if condition else ""
-    text = _BY_FIRST_ACCEPTED.format(where=these, direction="DESC" if asked.descending else "ASC")
+    text = _BY_FIRST_ACCEPTED.format(where=these, direction=direction)
     rows = query(text, limit=asked.limit, offset=_offset(asked), **statement.parameters)
     return [row[0] for row in rows]
 
 
 def _offset(asked: ContactQuery) -> int:
     return (asked.page - 1) * asked.limit
-
-
-def _contacts(query: Query, batch_id: str, numbers: Sequence[str]) -> list[Contact]:
-    """Return these contacts in this order, with all their entries."""
-    if not numbers:
-        return []
-    these = {"id": batch_id, "numbers": ",".join(numbers)}
-    newest = {row[0]: row for row in query(_CONTACTS, **these)}
-    statuses = {(row[0], row[1]): row[2:] for row in query(_STATUSES, **these)}
-    entries = {
-        number: [_entry(row, statuses) for row in rows]
-        for number, rows in groupby(query(_ENTRIES, **these), key=lambda row: row[0])
-    }
-    return [_contact(newest[number], entries[number]) for number in numbers if number in newest and number in entries]
-
-
-def _entry(row: Sequence[Any], statuses: Mapping[tuple[str, int], Sequence[Any]]) -> PhoneLogEntry:
-    number, entry, call_id, created_at = row
-    status, duration, url, transcript = statuses.get((number, entry), (CallStatus.PENDING.value, None, None, None))
-    return PhoneLogEntry(call_id, entry, status, created_at, duration, url, transcript)
-
-
-def _contact(row: Sequence[Any], entries: Sequence[PhoneLogEntry]) -> Contact:
-    number, timezone, timezone_source, variables = row
-    return Contact(
-        phone_number=number,
-        timezone=timezone,
-        timezone_source=timezone_source,
-        variables=_decode_object(variables),
-        entries=entries,
-        created_at=min(entry.created_at for entry in entries),
-    )

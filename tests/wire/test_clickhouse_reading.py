@@ -171,6 +171,29 @@ async def test_pages_deeper_than_what_is_picked_at_once_are_right(
     assert {page.total for page in pages} == {30}
 
 
+@pytest.mark.parametrize("few", [25, 1000])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort_by", ["createdAt", "callStatus", "n"])
+async def test_rows_that_were_replaced_have_no_place_in_an_order(
+    clickhouse: ClickHouse, sort_by: str, descending: bool, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_contacts, "FEW", few)
+    numbers = [f"+1{n}" for n in range(1000, 1040)]
+    for again in range(3):
+        part = {number: {"n": (place * 7 + again) % 10} for place, number in enumerate(numbers) if place % 3 >= again}
+        await store(clickhouse, part, AT + again)
+    contacts = [
+        a_contact(number, {"n": (place * 7 + place % 3) % 10}, None, AT) for place, number in enumerate(numbers)
+    ]
+    for place in range(0, 40, 5):
+        contacts[place] = await called(clickhouse, contacts[place], random.Random(place))
+
+    for query in (ContactQuery("batch", page, 7, sort_by=sort_by, descending=descending) for page in range(1, 8)):
+        found, expected = await clickhouse.contacts(query), page_of(contacts, query)
+        assert [one.phone_number for one in found.contacts] == [one.phone_number for one in expected.contacts]
+        assert found.total == expected.total
+
+
 @pytest.mark.parametrize("others", [{}, {"deep": {"n": 0}}], ids=["flat", "nested"])
 async def test_a_number_is_found_by_its_value_however_large(clickhouse: ClickHouse, others: dict[str, Any]) -> None:
     numbers = [*NUMBERS, 2**53 - 1, 2**53, -(2**53), -(2**53) - 1, 2**63 - 1, 2**64 - 1]
