@@ -96,7 +96,7 @@ def replay(
 
         facts = asyncio.run(tried(settings, job, corrected))
         facts |= _not_found(facts, corrected)
-        answer(facts if as_json else for_people(facts, from_file=corrected is not None), as_json)
+        answer(facts if as_json else for_people(facts), as_json)
         return _how_it_ends(facts)
     run = _Run(find_kafka(settings), job, resume, Patience(give_up_after), corrected)
     stopped_by = run.to_its_end()

@@ -16,7 +16,7 @@ from dialfeed.replay_reading import LetterReader, newest_of, topics_of
 from schemas.dead_letter_query import with_batches
 from schemas.messages import TryAgainError
 from schemas.outcomes import FieldError
-from schemas.records import Chunk, Replayed
+from schemas.records import INDEX_BITS, Chunk, Replayed
 from schemas.registry import Registry
 from schemas.replay_board import map_not_found, skipped_because
 from schemas.replay_changes import Changes, Replacements
@@ -25,7 +25,6 @@ from schemas.replay_selection import Newest, Selection
 from schemas.replay_slices import Slicer
 from schemas.stores import Foreseen
 from schemas.topics import TopicName
-from sinks.rows import row_version
 from streams import pipeline
 from streams.campaigns import Campaigns
 from streams.replaying import groups_of
@@ -33,15 +32,15 @@ from streams.replaying import groups_of
 EXAMPLES: Final = 5
 """Of each code."""
 
-_GATHERED_INDEX: Final = 2**24
-
 
 @runtime_checkable
 class Judge(Protocol):
     """Says what a replay of records would do, writing nothing; raises TryAgainError while that cannot be known."""
 
-    async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
-        """Return what would become of each (E.164 number, version, accepted time in ms)."""
+    async def replay_outcomes(
+        self, batch_id: str, records: Sequence[tuple[str, int, int]]
+    ) -> Sequence[Foreseen] | None:
+        """Return what would become of each (E.164 number, accepted time in ms, index); None where it may not say."""
         ...
 
 
@@ -72,8 +71,8 @@ class Rehearsal:
             lambda one: registry.workspace_of(one.batch_id),
         )
         self._slicer = Slicer(job, counts_from=self._now)
-        self._written: dict[int, int] = {}
-        """The version that records so far would give each entry."""
+        self._written: dict[int, tuple[int, ...]] = {}
+        """The version (accepted time, index) that records so far would give each entry."""
         self._outcomes: Counter[str] = Counter()
         self._codes: Counter[str] = Counter()
         self._examples: dict[str, list[dict[str, Any]]] = {}
@@ -129,18 +128,24 @@ class Rehearsal:
     async def _passed(self, batch_id: str, rows: Sequence[tuple[str, Replayed]]) -> None:
         """Count records that pass: by what is stored where that is known, else as what would be replayed."""
         if rows and self._judge is not None:
-            asked = [(number, self._version(record), self._time(record)) for number, record in rows]
-            try:
-                foreseen = await self._judge.replay_outcomes(batch_id, asked)
-            except TryAgainError:
-                self._judge = None
-            else:
-                for (number, version, _), one in zip(asked, foreseen, strict=True):
-                    self._outcomes[self._after_others(one, hash((batch_id, number, one.entry)), version)] += 1
+            asked = [(number, self._time(record), self._index(record)) for number, record in rows]
+            foreseen = await self._foreseen(batch_id, asked)
+            if foreseen is not None:
+                for (number, *version), one in zip(asked, foreseen, strict=True):
+                    entry = hash((batch_id, number, one.entry))
+                    self._outcomes[self._after_others(one, entry, tuple(version))] += 1
                 return
         self._outcomes["passed"] += len(rows)
 
-    def _after_others(self, foreseen: Foreseen, entry: int, version: int) -> str:
+    async def _foreseen(self, batch_id: str, asked: Sequence[tuple[str, int, int]]) -> Sequence[Foreseen] | None:
+        assert self._judge is not None
+        try:
+            return await self._judge.replay_outcomes(batch_id, asked)
+        except TryAgainError:
+            self._judge = None
+            return None
+
+    def _after_others(self, foreseen: Foreseen, entry: int, version: tuple[int, ...]) -> str:
         """Return what becomes of a record after those before it; `entry` identifies its entry, in 64 bits."""
         if foreseen.outcome == "superseded":
             return foreseen.outcome
@@ -153,10 +158,9 @@ class Rehearsal:
     def _time(self, record: Replayed) -> int:
         return self._now if self._job.as_new else record.accepted_at
 
-    def _version(self, record: Replayed) -> int:
+    def _index(self, record: Replayed) -> int:
         bare = record.source_topic == self._names.get(TopicName.RECORDS, TopicName.RECORDS)
-        index = record.source_offset % _GATHERED_INDEX if bare else record.record_index
-        return row_version(self._time(record), index)
+        return record.source_offset % 2**INDEX_BITS if bare else record.record_index
 
     def _facts(self) -> dict[str, Any]:
         counts, done = self._selection.counts, self._outcomes

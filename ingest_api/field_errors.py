@@ -26,6 +26,7 @@ _SENTENCES: Final = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must not be empty",
     "too_long": "must have at most {max_length} members",
+    "string_pattern_mismatch": "must match {pattern}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
 }

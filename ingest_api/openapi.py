@@ -13,6 +13,7 @@ from ingest_api.openapi_calling import calling_paths, calling_schemas
 from ingest_api.openapi_dead_letters import dead_letter_paths, dead_letter_schemas
 from ingest_api.openapi_parts import (
     ASKING,
+    BATCH,
     IDEMPOTENCY_KEY,
     LOCATION,
     REPEATING,
@@ -31,7 +32,6 @@ from schemas.outcomes import HttpCode
 
 SUBMISSION: Final = "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11"
 CALL: Final = "b1946ac9-2492-8d23-a7c5-5c1d64cc1d5e"
-BATCH: Final = "66f2a9c1d4e5b60718293a4b"
 RECORD: Final = {"phoneNumber": "12125551001", "firstName": "Ada", "timezone": "America/New_York"}
 _PREFER: Final[Schema] = {
     "name": "Prefer",

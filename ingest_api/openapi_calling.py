@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest_api.openapi_parts import ASKING, SENDING, answer_of, body_of, errors_of
+from ingest_api.openapi_parts import ASKING, BATCH, SENDING, answer_of, body_of, errors_of
 from ingest_api.openapi_schemas import COUNT, TEXT, UUID, Schema, object_of, ref
 from ingest_api.statuses import MOST_EVENTS
 from schemas.outcomes import HttpCode
 from schemas.statuses import MAX_TRANSCRIPT_CHARACTERS, MAX_URL_CHARACTERS, CallStatus
 
-_BATCH: Final = "66f2a9c1d4e5b60718293a4b"
 _EVENT: Final = {
     "callId": "b1946ac9-2492-8d23-a7c5-5c1d64cc1d5e",
     "status": "completed",
@@ -62,11 +61,11 @@ def _maybe(schema: Schema, description: str) -> Schema:
 
 def _start_calling() -> Schema:
     data = object_of({"batchId": TEXT, "status": {"const": "started"}})
-    done = {"batchId": _BATCH, "status": "started"}
+    done = {"batchId": BATCH, "status": "started"}
     return {
         "operationId": "startCalling",
         "summary": "Start calling the pending contacts of a batch",
-        "requestBody": body_of("StartCalling", {"batchId": _BATCH}),
+        "requestBody": body_of("StartCalling", {"batchId": BATCH}),
         "responses": {
             "200": answer_of(200, "the calling service has been told", data, done),
             **errors_of(*SENDING, *ASKING, HttpCode.BATCH_NOT_FOUND, HttpCode.AGENT_NOT_FOUND),

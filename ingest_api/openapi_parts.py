@@ -8,6 +8,9 @@ from ingest_api.openapi_schemas import COUNT, TEXT, Schema, array_of, object_of,
 from schemas.outcomes import HTTP_CODES, HttpCode
 
 _RETRY_AFTER: Final[Schema] = {"description": "seconds", "schema": COUNT}
+BATCH: Final = "66f2a9c1d4e5b60718293a4b"
+"""The batch of all examples."""
+
 LOCATION: Final[Schema] = {"Location": {"description": "path of the report", "schema": TEXT}}
 _EXTRAS: Final = frozenset({HttpCode.NO_VALID_RECORD})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ingest_api.batch_details import BATCH_STATUSES
-from ingest_api.openapi_parts import ASKING, answer_of, errors_of, path_id, query_of
+from ingest_api.openapi_parts import ASKING, BATCH, answer_of, errors_of, path_id, query_of
 from ingest_api.openapi_schemas import COUNT, TEXT, Schema, array_of, object_of, ref
 from ingest_api.paging import (
     DEFAULT_LIMIT,
@@ -17,7 +17,6 @@ from ingest_api.paging import (
 )
 from schemas.outcomes import HttpCode
 
-_BATCH: Final = "66f2a9c1d4e5b60718293a4b"
 _CALL: Final = "b1946ac9-2492-8d23-a7c5-5c1d64cc1d5e"
 _AT: Final = "2026-03-01T09:00:00.000Z"
 _TIME: Final[Schema] = {**TEXT, "format": "date-time"}
@@ -74,12 +73,12 @@ def _text(name: str, description: str, example: str, most: int = MOST_CHARACTERS
 
 def _batch_details() -> Schema:
     rules = {"retry": 2, "delay": 600, "timezone": None, "callingHour": None, "allowedDays": [1, 2, 3, 4, 5]}
-    example = {"batchId": _BATCH, "batchName": "Spring", "batchStatus": "completed", **rules, "page": 1, "limit": 10}
+    example = {"batchId": BATCH, "batchName": "Spring", "batchStatus": "completed", **rules, "page": 1, "limit": 10}
     return {
         "operationId": "batchDetails",
         "summary": "A page of a batch's contacts",
         "parameters": [
-            path_id("the batch", _BATCH),
+            path_id("the batch", BATCH),
             *_PAGES,
             _text(
                 "filter",
@@ -112,7 +111,7 @@ def _batch_details() -> Schema:
 
 def _batches() -> Schema:
     row = {
-        "_id": _BATCH,
+        "_id": BATCH,
         "batchName": "Spring",
         "totalCalls": 2,
         "callsPicked": 1,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ingest_api.foreseen import E164, MOST_INDEX, MOST_MS
 from ingest_api.openapi_parts import (
     ASKING,
+    BATCH,
     IDEMPOTENCY_KEY,
     SENDING,
     answer_of,
@@ -18,6 +20,7 @@ from ingest_api.openapi_schemas import BOOLEAN, COUNT, TEXT, Schema, array_of, o
 from ingest_api.paging import DEFAULT_LIMIT, MOST_LIMIT, MOST_PAGE
 from ingest_api.replay_bodies import MOST_ATTEMPTS, MOST_CHANGES, MOST_CHARACTERS, MOST_RATE, NewReplay
 from schemas.outcomes import Code, FailureClass, HttpCode
+from schemas.records import CHUNK_RECORDS
 from schemas.replay_jobs import MOST_INT
 
 REPLAY: Final = "0b4a2a63-5c5e-4f4e-9a39-3f7f1f6f2d77"
@@ -61,6 +64,7 @@ _TRIED_COUNTS: Final = (
     "notAsked",
     "skipped",
 )
+_FORESEEN: Final = ["added", "updated", "superseded"]
 _SKIPPED: Final = {"type": "object", "additionalProperties": COUNT}
 _EXAMPLE: Final = {
     "submissionId": "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11",
@@ -84,6 +88,7 @@ def replay_paths() -> dict[str, Any]:
     """Return the paths by their operations."""
     return {
         "/api/call/replays": {"get": _list(), "post": _ask()},
+        "/api/call/replays/outcomes": {"post": _foresee()},
         "/api/call/replays/{id}": {"get": _one()},
     }
 
@@ -114,6 +119,8 @@ def replay_schemas() -> dict[str, Schema]:
             },
             {"mapNotFound": array_of(TEXT)},
         ),
+        "AcceptedRecords": _accepted_records(),
+        "Outcomes": object_of({"outcomes": array_of(object_of({"outcome": {"enum": _FORESEEN}, "entry": COUNT}))}),
         "Replay": object_of(shown, {"reason": TEXT}),
         "Replays": object_of({"replays": array_of(ref("Replay")), **pages}),
     }
@@ -154,6 +161,19 @@ def _new_replay() -> Schema:
     return {"type": "object", "properties": optional, "additionalProperties": False}
 
 
+def _accepted_records() -> Schema:
+    record = object_of(
+        {
+            "phoneNumber": {**TEXT, "pattern": E164},
+            "acceptedAt": {**COUNT, "maximum": MOST_MS, "description": "ms since the epoch"},
+            "recordIndex": {**COUNT, "maximum": MOST_INDEX, "description": "in its submission"},
+        }
+    )
+    records = {**array_of({**record, "additionalProperties": False}), "minItems": 1, "maxItems": CHUNK_RECORDS}
+    batch = {**TEXT, "minLength": 1, "maxLength": MOST_CHARACTERS}
+    return {**object_of({"batchId": batch, "records": records}), "additionalProperties": False}
+
+
 def _number(most: int) -> Schema:
     return {"type": "integer", "minimum": 1, "maximum": most}
 
@@ -170,6 +190,20 @@ def _ask() -> Schema:
             "200": answer_of(200, "what would become of the records", ref("ReplayTried"), TRIED),
             "202": {**accepted, "headers": location},
             **errors_of(*SENDING, *ASKING, HttpCode.IDEMPOTENCY_BODY_DIFFERS),
+        },
+    }
+
+
+def _foresee() -> Schema:
+    record = {"phoneNumber": "+12125551001", "acceptedAt": 1_772_355_600_000, "recordIndex": 0}
+    outcomes = {"outcomes": [{"outcome": "added", "entry": 0}]}
+    return {
+        "operationId": "replayOutcomes",
+        "summary": "What a replay would make of records of one batch that pass, sending nothing",
+        "requestBody": body_of("AcceptedRecords", {"batchId": BATCH, "records": [record]}),
+        "responses": {
+            "200": answer_of(200, "the outcome of each, after those before it", ref("Outcomes"), outcomes),
+            **errors_of(*SENDING, *ASKING, HttpCode.BATCH_NOT_FOUND, HttpCode.STORE_UNAVAILABLE),
         },
     }
 

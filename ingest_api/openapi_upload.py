@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest_api.openapi_parts import ASKING, IDEMPOTENCY_KEY, LOCATION, REPEATING, SENDING, answer_of, errors_of
+from ingest_api.openapi_parts import ASKING, BATCH, IDEMPOTENCY_KEY, LOCATION, REPEATING, SENDING, answer_of, errors_of
 from ingest_api.openapi_schemas import COUNT, TEXT, Schema, array_of, object_of, ref
 from schemas.outcomes import RECORD_CODES, HttpCode
 
-_BATCH: Final = "66f2a9c1d4e5b60718293a4b"
 _SUBMISSION: Final = "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11"
 
 _EXAMPLE: Final = {
@@ -57,7 +56,7 @@ def _upload() -> Schema:
     error = {"path": "/phoneNumber", "code": "duplicate", "message": "row 2 has the same number; the first row wins"}
     rows = {"failedRows": array_of(ref("FailedRow")), "failedRowsOmitted": COUNT}
     known = {"batchId": TEXT, "submissionId": TEXT, "totalCalls": COUNT}
-    pending: dict[str, Any] = {"batchId": _BATCH, "submissionId": _SUBMISSION, "totalCalls": 3}
+    pending: dict[str, Any] = {"batchId": BATCH, "submissionId": _SUBMISSION, "totalCalls": 3}
     failed = {"failedRows": [{"row": 3, "errors": [error]}], "failedRowsOmitted": 0}
     later = answer_of(202, "not known yet: ask for the report", object_of(known | rows), pending | failed, ok=False)
     return {

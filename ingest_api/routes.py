@@ -18,6 +18,7 @@ from ingest_api.admin import admin_routes
 from ingest_api.body import read_json_body
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, refused, success
+from ingest_api.foreseen import foresee
 from ingest_api.from_store import from_store
 from ingest_api.headers import wait_of
 from ingest_api.idempotency import key_of
@@ -56,6 +57,7 @@ def routes(edge: Edge) -> list[Route]:
         _route(edge, "GET", "/api/call/submissions/{id}", submission),
         _route(edge, "GET", "/api/call/dead-letters", dead_letters),
         route(edge, "/api/call/replays", {"GET": replays, "POST": new_replay}),
+        _route(edge, "POST", "/api/call/replays/outcomes", replay_outcomes),
         _route(edge, "GET", "/api/call/replays/{id}", one_replay),
         *admin_routes(edge),
         _route(edge, "GET", "/healthz", healthz),
@@ -141,6 +143,13 @@ async def new_replay(edge: Edge, request: Request) -> Response:
 
 async def replays(edge: Edge, request: Request) -> Response:
     return respond(await list_replays(edge, request))
+
+
+async def replay_outcomes(edge: Edge, request: Request) -> Response:
+    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    with edge.admission.enter() as place:
+        body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
+        return respond(await foresee(edge, workspace_id, body))
 
 
 async def one_replay(edge: Edge, request: Request) -> Response:

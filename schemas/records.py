@@ -12,6 +12,9 @@ import msgspec
 CHUNK_RECORDS: Final = 1000
 """Records a chunk holds at most; also what `chunkNum` counts by."""
 
+INDEX_BITS: Final = 24
+"""Of a record's index in its submission, which is a part of the version of its row."""
+
 
 class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Base of everything with an `.avsc` file; Avro names are the camelCase of the attribute names."""

@@ -207,7 +207,7 @@ class Store(Protocol):
         ...
 
     async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
-        """Return what a replay of records (E.164 number, version, accepted time in ms), in this order, would do."""
+        """Return what a replay of records (E.164 number, accepted time in ms, index), in this order, would do."""
         ...
 
     async def figures(self) -> Figures:

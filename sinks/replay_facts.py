@@ -11,6 +11,7 @@ from schemas.stores import Foreseen
 from sinks.facts import read_left_times
 from sinks.query import Query, in_shares
 from sinks.replays import Outcome, Place, RecordPlace, candidates_of, judged
+from sinks.rows import row_version
 from sinks.sessions import Session
 
 NUMBERS_A_PARAMETER: Final = 4_000
@@ -65,9 +66,9 @@ def read_remembered(query: Query, replay_id: str, records: Sequence[Replayed]) -
 
 
 def foresee(session: Session, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
-    """Return what would become of records (number, version, accepted time in ms) of a batch, in this order."""
+    """Return what would become of records (number, accepted time in ms, index) of a batch, in this order."""
     numbers = [number for number, _, _ in records]
-    entries = read_left_times(session, [batch_id])[batch_id].entries(numbers, [time for _, _, time in records])
-    candidates = candidates_of(numbers, [version for _, version, _ in records], entries)
+    entries = read_left_times(session, [batch_id])[batch_id].entries(numbers, [time for _, time, _ in records])
+    candidates = candidates_of(numbers, [row_version(time, index) for _, time, index in records], entries)
     outcomes = judged(candidates, read_versions(session.query, batch_id, numbers))
     return [Foreseen(outcome.value, entry) for outcome, entry in zip(outcomes, entries.entry, strict=True)]

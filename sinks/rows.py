@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from schemas.identity import CALL_ID_BYTES, call_ids, record_id, uuid_texts
-from schemas.records import Origins, PhoneLogChunk, Receipt, Replay, Replayed
+from schemas.records import INDEX_BITS, Origins, PhoneLogChunk, Receipt, Replay, Replayed
 from schemas.topics import TopicName
 from sinks import native
 from sinks.entries import Entries, LeftTimes
@@ -20,7 +20,6 @@ from sinks.entries import Entries, LeftTimes
 VERSIONS_START: Final = 1_577_836_800_000
 """2020-01-01 in ms since the epoch: 40 bits of ms from here, then 24 bits of record index, fill a version."""
 
-_INDEX_BITS: Final = 24
 _PHONE_LOG_COLUMNS: Final = (
     "batch_id",
     "phone_number",
@@ -93,7 +92,7 @@ def is_whole(chunk: PhoneLogChunk) -> bool:
     if any(len(getattr(chunk, name)) != rows for name in _PARALLEL):
         return False
     end = chunk.first_index + chunk.size
-    fits = chunk.first_index >= 0 and rows <= chunk.size and end <= 2**_INDEX_BITS and chunk.total >= 0
+    fits = chunk.first_index >= 0 and rows <= chunk.size and end <= 2**INDEX_BITS and chunk.total >= 0
     if chunk.origins is not None:
         fits &= all(len(getattr(chunk.origins, name)) == chunk.size for name in Origins.__struct_fields__)
     if chunk.replay is not None:
@@ -107,7 +106,7 @@ def is_whole(chunk: PhoneLogChunk) -> bool:
 def row_version(accepted_at: int, record_index: int) -> int:
     """Return the version of a row (UInt64): the later accepted wins, then the later in its submission."""
     since = min(max(accepted_at - VERSIONS_START, 0), 2**40 - 1)
-    return since << _INDEX_BITS | record_index
+    return since << INDEX_BITS | record_index
 
 
 def replayed_time(replay: Replay, one: Replayed) -> int:
@@ -122,7 +121,7 @@ def replayed_versions(replay: Replay, records: Sequence[Replayed]) -> list[int]:
     indices = [
         one.source_offset if one.source_topic.endswith(TopicName.RECORDS) else one.record_index for one in records
     ]
-    return [starts[time] | index % 2**_INDEX_BITS for time, index in zip(times, indices, strict=True)]
+    return [starts[time] | index % 2**INDEX_BITS for time, index in zip(times, indices, strict=True)]
 
 
 def prepare(chunk: PhoneLogChunk, left: LeftTimes | None = None) -> PreparedChunk:
@@ -206,7 +205,7 @@ def _origins(chunk: PhoneLogChunk, origins: Origins) -> list[native.Column]:
     """
     times, offsets = _of_rows(chunk, origins.accepted_at), _of_rows(chunk, origins.offset)
     ids = map(record_id, _of_rows(chunk, origins.partition), offsets)
-    versions = [row_version(time, offset % 2**_INDEX_BITS) for time, offset in zip(times, offsets, strict=True)]
+    versions = [row_version(time, offset % 2**INDEX_BITS) for time, offset in zip(times, offsets, strict=True)]
     return [
         native.integers("version", "UInt64", versions),
         native.texts("submission_id", ids),

@@ -141,3 +141,10 @@ async def story(running: Installation, tmp_path: Path) -> None:
     assert (again["replayed"], again["superseded"]) == (0, RECORDS)
     assert await running.total(operator.variables["BATCH"]) == RECORDS
     assert operator.is_done()
+
+    corrected = [{**lines[n], "_submission": operator.variables["SUBMISSION"], "_index": n} for n in (0, 7)]
+    (tmp_path / "corrected.ndjson").write_text("".join(json.dumps(line) + "\n" for line in corrected))
+    tried = await operator.runs(
+        ["replay", "--from", "corrected.ndjson", "--agent-version", "3", "--dry-run", "--json"], 0
+    )
+    assert (tried["selected"], tried["superseded"], tried["notAsked"]) == (2, 2, 0)

@@ -18,7 +18,7 @@ from schemas.replay_jobs import RUNNING, ReplayJob, ReplayProgress
 from schemas.topics import TopicName
 from tests.support.edge import World, served, until
 from tests.support.edge_memory import REHEARSAL
-from tests.support.known import BATCH, OTHER_KEY, WORKSPACE, key_record
+from tests.support.known import BATCH, KEY, OTHER_KEY, WORKSPACE, key_record
 from tests.support.letter_pages import a_letter
 
 ADMIN_KEY = "df_key-of-the-administration"
@@ -212,3 +212,50 @@ async def test_a_dry_run_that_takes_too_long_says_what_to_do() -> None:
         world.replays.rehearsal = {}
         answer = await ask(world, {"dryRun": True})
     assert (answer.status_code, "narrow the filter" in answer.json()["errorMessage"]) == (429, True)
+
+
+A_RECORD = {"phoneNumber": "+12125551001", "acceptedAt": 1_772_355_600_000, "recordIndex": 3}
+
+
+async def foresee(world: World, body: Any, **headers: str) -> httpx.Response:
+    return await world.post("replays/outcomes", json.dumps(body), headers=headers)
+
+
+async def test_what_a_replay_would_make_of_records_is_told_to_those_who_may_see_the_batch(world: World) -> None:
+    asked = {"batchId": BATCH, "records": [A_RECORD]}
+    for key in (KEY, ADMIN_KEY):
+        answer = await foresee(world, asked, **{"x-api-key": key})
+        assert (answer.status_code, answer.json()["data"]) == (200, {"outcomes": [{"outcome": "added", "entry": 0}]})
+    foreign = await foresee(world, asked, **{"x-api-key": OTHER_KEY})
+    unknown = await foresee(world, {**asked, "batchId": "nowhere"})
+    assert (foreign.status_code, foreign.json()) == (404, unknown.json())
+    assert (await foresee(world, asked, **{"x-api-key": "df_nobody"})).status_code == 403
+    assert world.pipeline.published == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ({"phoneNumber": "12125551001"}, "/records/0/phoneNumber"),
+        ({"acceptedAt": "now"}, "/records/0/acceptedAt"),
+        ({"recordIndex": -1}, "/records/0/recordIndex"),
+        ({"recordIndex": 2**24}, "/records/0/recordIndex"),
+        ({"more": 1}, "/records/0/more"),
+    ],
+)
+async def test_records_that_cannot_be_ones_are_refused(world: World, wrong: dict[str, Any], path: str) -> None:
+    answer = await foresee(world, {"batchId": BATCH, "records": [A_RECORD | wrong]})
+    (error,) = answer.json()["data"]["errors"]
+    assert (answer.status_code, error["path"]) == (400, path)
+
+
+@pytest.mark.parametrize("count", [0, 1001])
+async def test_no_records_or_too_many_are_refused(world: World, count: int) -> None:
+    answer = await foresee(world, {"batchId": BATCH, "records": [A_RECORD] * count})
+    (error,) = answer.json()["data"]["errors"]
+    assert (answer.status_code, error["path"]) == (400, "/records")
+
+
+async def test_what_would_become_of_records_is_not_known_while_the_store_is_down(world: World) -> None:
+    world.store.down = True
+    assert (await foresee(world, {"batchId": BATCH, "records": [A_RECORD]})).status_code == 503

@@ -251,9 +251,7 @@ async def test_what_a_replay_would_do_is_foreseen_and_nothing_written(clickhouse
     other, new = numbers(3)[1:]
     asked = [(NUMBER, 5), (NUMBER, 30), (other, 5), (other, 15), (new, 1), (new, 1)]
 
-    found = await clickhouse.replay_outcomes(
-        batch, [(number, row_version(ACCEPTED_AT + at, 0), ACCEPTED_AT + at) for number, at in asked]
-    )
+    found = await clickhouse.replay_outcomes(batch, [(number, ACCEPTED_AT + at, 0) for number, at in asked])
 
     outcomes = ["superseded", "added", "superseded", "updated", "added", "superseded"]
     assert found == list(zip(outcomes, [0, 1, 0, 0, 0, 0], strict=True))

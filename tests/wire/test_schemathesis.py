@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from ingest_api import openapi
+from ingest_api import openapi, openapi_parts
 from ingest_api.openapi_replays import REPLAY
 from schemas.codecs import encode
 from schemas.dead_letter_query import KeptLetter
@@ -56,7 +56,7 @@ headers = {{ "x-api-key" = "{ADMIN_KEY}" }}
 
 def fill(world: World) -> None:
     """Make the examples of the document exist, so that not every answer is a 404."""
-    example = openapi.BATCH  # stands for every id of the registry
+    example = openapi_parts.BATCH  # stands for every id of the registry
     version, earlier = (
         AgentVersion(version=1, schema=schema, created_at=NOW_MS) for schema in (SCHEMA, EARLIER_SCHEMA)
     )
@@ -77,7 +77,7 @@ def fill(world: World) -> None:
     world.store.letters += [KeptLetter(a_letter(index)) for index in range(3)]
     replay = ReplayJob(replay_id=REPLAY, workspace_id=WORKSPACE, runner=BY_API, requested_at=NOW_MS)
     world.replays.board.apply(encode(replay), NOW_MS)
-    world.store.places[openapi.CALL] = CallPlace(WORKSPACE, openapi.BATCH, "+12125551001", 0)
+    world.store.places[openapi.CALL] = CallPlace(WORKSPACE, openapi_parts.BATCH, "+12125551001", 0)
 
 
 async def schemathesis(url: str, folder: Path) -> tuple[int | None, str]:
