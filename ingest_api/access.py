@@ -82,11 +82,16 @@ class Access:
         await self._require_agent(batch)
         return batch
 
+    async def visible(self, workspace_id: str | None, batch_id: str, path: str | None = "/batchId") -> Batch:
+        """Return the batch of a workspace, None for any; refuse it (404) if there is none, as that of another."""
+        batch = await self.batch(batch_id)
+        if batch is None or workspace_id not in (None, batch.workspace_id):
+            raise refused(HttpCode.BATCH_NOT_FOUND, path=path)
+        return batch
+
     async def callable(self, workspace_id: str, batch_id: str) -> Batch:
         """Return the batch that a workspace wants to be called; refuse it (404) if that cannot be."""
-        batch = await self.batch(batch_id)
-        if batch is None or batch.workspace_id != workspace_id:
-            raise refused(HttpCode.BATCH_NOT_FOUND, path="/batchId")
+        batch = await self.visible(workspace_id, batch_id)
         await self._require_agent(batch)
         return batch
 

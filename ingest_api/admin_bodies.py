@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ingest_api import field_errors
 from ingest_api.batch_details import utc
 from ingest_api.batches import TIMEZONES, NewBatch, calling_rules
 from ingest_api.envelope import RefusedError, RequestError
-from ingest_api.field_errors import field_errors
 from schemas.outcomes import HttpCode
 from schemas.records import Agent, ApiKey, Batch, CallingNumber, Workspace
 from schemas.registrations import Refusal, RegistrationRefusedError
@@ -81,10 +81,7 @@ B = TypeVar("B", bound=BaseModel)
 
 def checked(kind: type[B], fields: dict[str, Any], known_timezone: Callable[[str], bool] = bool) -> B:
     """Return the body asked for; refuse (400) it with everything that is wrong with it."""
-    try:
-        return kind.model_validate(fields, context={TIMEZONES: known_timezone})
-    except ValidationError as error:
-        raise RefusedError(*field_errors(error)) from None
+    return field_errors.checked(kind, fields, {TIMEZONES: known_timezone})
 
 
 def refusal(error: RegistrationRefusedError) -> RefusedError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ingest_api.envelope import RequestError
+from ingest_api.envelope import RefusedError, RequestError
 from schemas.outcomes import HttpCode
 
 MOST_ERRORS: Final = 100
@@ -31,6 +31,17 @@ _SENTENCES: Final = {
     "less_than_equal": "must be at most {le}",
 }
 """By pydantic's type of error; others, and those of our own validators, say it themselves."""
+
+
+B = TypeVar("B", bound=BaseModel)
+
+
+def checked(kind: type[B], fields: Mapping[str, Any], context: Mapping[str, Any] | None = None) -> B:
+    """Return the body asked for; refuse (400) it with everything that is wrong with it."""
+    try:
+        return kind.model_validate(fields, context=context)
+    except ValidationError as error:
+        raise RefusedError(*field_errors(error)) from None
 
 
 def field_error(location: Sequence[str | int], message: str) -> RequestError:

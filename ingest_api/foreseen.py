@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ingest_api.batches import read_object
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, RefusedError, refused, success
-from ingest_api.field_errors import field_errors
+from ingest_api.envelope import Answer, success
+from ingest_api.field_errors import checked
 from ingest_api.from_store import from_store
 from ingest_api.replay_bodies import Text
-from schemas.outcomes import HttpCode
 from schemas.records import CHUNK_RECORDS, INDEX_BITS
 
 PATH: Final = "/api/call/replays/outcomes"
-E164: Final = r"^\+[1-9][0-9]{1,14}$"
-MOST_MS: Final = 2**53 - 1
-MOST_INDEX: Final = 2**INDEX_BITS - 1
+_E164: Final = r"^\+[1-9][0-9]{1,14}$"
+_MOST_MS: Final = 2**53 - 1
+_MOST_INDEX: Final = 2**INDEX_BITS - 1
 
 
 class AcceptedRecord(BaseModel):
@@ -26,9 +25,9 @@ class AcceptedRecord(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    phoneNumber: Annotated[str, Field(pattern=E164)]  # noqa: N815  as others of the API
-    acceptedAt: Annotated[int, Field(ge=0, le=MOST_MS, description="ms since the epoch")]  # noqa: N815
-    recordIndex: Annotated[int, Field(ge=0, le=MOST_INDEX)]  # noqa: N815
+    phoneNumber: Annotated[str, Field(pattern=_E164)]  # noqa: N815  as others of the API
+    acceptedAt: Annotated[int, Field(ge=0, le=_MOST_MS, description="ms since the epoch")]  # noqa: N815
+    recordIndex: Annotated[int, Field(ge=0, le=_MOST_INDEX, description="in its submission")]  # noqa: N815
 
 
 class AcceptedRecords(BaseModel):
@@ -42,17 +41,8 @@ class AcceptedRecords(BaseModel):
 
 async def foresee(edge: Edge, workspace_id: str | None, body: bytes) -> Answer:
     """Return the answer to a body. `workspace_id` None: batches of all workspaces are known, else its own."""
-    asked = _checked(read_object(body))
-    batch = await edge.access.batch(asked.batchId)
-    if batch is None or workspace_id not in (None, batch.workspace_id):
-        raise refused(HttpCode.BATCH_NOT_FOUND, path="/batchId")
+    asked = checked(AcceptedRecords, read_object(body))
+    await edge.access.visible(workspace_id, asked.batchId)
     records = [(one.phoneNumber, one.acceptedAt, one.recordIndex) for one in asked.records]
     foreseen = await from_store(edge, edge.store.replay_outcomes(asked.batchId, records))
     return success("Outcomes", {"outcomes": [one._asdict() for one in foreseen]})
-
-
-def _checked(fields: dict[str, Any]) -> AcceptedRecords:
-    try:
-        return AcceptedRecords.model_validate(fields)
-    except ValidationError as error:
-        raise RefusedError(*field_errors(error)) from None

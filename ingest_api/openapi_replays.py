@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest_api.foreseen import E164, MOST_INDEX, MOST_MS
+from ingest_api.foreseen import AcceptedRecords
 from ingest_api.openapi_parts import (
     ASKING,
     BATCH,
@@ -20,7 +20,6 @@ from ingest_api.openapi_schemas import BOOLEAN, COUNT, TEXT, Schema, array_of, o
 from ingest_api.paging import DEFAULT_LIMIT, MOST_LIMIT, MOST_PAGE
 from ingest_api.replay_bodies import MOST_ATTEMPTS, MOST_CHANGES, MOST_CHARACTERS, MOST_RATE, NewReplay
 from schemas.outcomes import Code, FailureClass, HttpCode
-from schemas.records import CHUNK_RECORDS
 from schemas.replay_jobs import MOST_INT
 
 REPLAY: Final = "0b4a2a63-5c5e-4f4e-9a39-3f7f1f6f2d77"
@@ -107,7 +106,10 @@ def replay_schemas() -> dict[str, Schema]:
         "toRead": {"type": ["integer", "null"], "description": "messages to read; null before it has begun"},
     }
     pages = {"page": COUNT, "limit": COUNT, "total": COUNT}
+    accepted = AcceptedRecords.model_json_schema(ref_template="#/components/schemas/{model}")
     return {
+        **accepted.pop("$defs"),
+        "AcceptedRecords": accepted,
         "NewReplay": _new_replay(),
         "ReplayTried": object_of(
             {
@@ -119,7 +121,6 @@ def replay_schemas() -> dict[str, Schema]:
             },
             {"mapNotFound": array_of(TEXT)},
         ),
-        "AcceptedRecords": _accepted_records(),
         "Outcomes": object_of({"outcomes": array_of(object_of({"outcome": {"enum": _FORESEEN}, "entry": COUNT}))}),
         "Replay": object_of(shown, {"reason": TEXT}),
         "Replays": object_of({"replays": array_of(ref("Replay")), **pages}),
@@ -159,19 +160,6 @@ def _new_replay() -> Schema:
         for name, schema in fields.items()
     }
     return {"type": "object", "properties": optional, "additionalProperties": False}
-
-
-def _accepted_records() -> Schema:
-    record = object_of(
-        {
-            "phoneNumber": {**TEXT, "pattern": E164},
-            "acceptedAt": {**COUNT, "maximum": MOST_MS, "description": "ms since the epoch"},
-            "recordIndex": {**COUNT, "maximum": MOST_INDEX, "description": "in its submission"},
-        }
-    )
-    records = {**array_of({**record, "additionalProperties": False}), "minItems": 1, "maxItems": CHUNK_RECORDS}
-    batch = {**TEXT, "minLength": 1, "maxLength": MOST_CHARACTERS}
-    return {**object_of({"batchId": batch, "records": records}), "additionalProperties": False}
 
 
 def _number(most: int) -> Schema:

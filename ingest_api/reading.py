@@ -12,12 +12,11 @@ from ingest_api.batches_list import listed, listing, page_of_batches
 from ingest_api.dead_letter_queries import dead_letter_query, group_by_of
 from ingest_api.dead_letters import groups_shown, letters_shown
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.envelope import Answer, RefusedError, success
 from ingest_api.from_store import from_store
 from ingest_api.off_loop import off_loop
 from ingest_api.paging import contact_query, page_of, search_of
 from schemas.dead_letter_query import GroupBy, with_batches
-from schemas.outcomes import HttpCode
 
 
 async def read_batch(edge: Edge, request: Request) -> Answer:
@@ -25,9 +24,7 @@ async def read_batch(edge: Edge, request: Request) -> Answer:
     workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
     batch_id = request.path_params["id"]
     asked = contact_query(batch_id, request.query_params)
-    batch = await edge.access.batch(batch_id)
-    if batch is None or batch.workspace_id != workspace_id:
-        raise refused(HttpCode.BATCH_NOT_FOUND)
+    batch = await edge.access.visible(workspace_id, batch_id, path=None)
     counts = await from_store(edge, edge.store.batch_counts([batch_id]))
     found = await from_store(edge, edge.store.contacts(asked))
     return success("Batch details", details(batch, found, asked, counts.get(batch_id)))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ingest_api.envelope import RefusedError, RequestError
-from ingest_api.field_errors import field_error, field_errors
+from ingest_api.field_errors import checked, field_error
 from ingest_api.idempotency import Identity
 from schemas.dead_letter_query import moment
 from schemas.outcomes import Code, FailureClass
@@ -74,10 +74,7 @@ class AskedReplay:
 
 def asked_of(fields: dict[str, Any], identity: Identity, workspace_id: str, now_ms: int) -> AskedReplay:
     """Return what a body asks for; raise RefusedError with everything that is wrong with it."""
-    try:
-        asked = NewReplay.model_validate({name: value for name, value in fields.items() if value is not None})
-    except ValidationError as error:
-        raise RefusedError(*field_errors(error)) from None
+    asked = checked(NewReplay, {name: value for name, value in fields.items() if value is not None})
     return AskedReplay(_job_of(asked, identity, workspace_id, now_ms), asked.dryRun)
 
 
