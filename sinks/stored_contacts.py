@@ -67,7 +67,7 @@ class _TheOne(NamedTuple):
 
 
 _NEWEST: Final = _TheOne(f"SELECT phone_number, write_version FROM contacts PREWHERE {THESE}", max)  # noqa: S608
-_FIRST_ACCEPTED: Final = _TheOne(
+_OLDEST: Final = _TheOne(
     f"SELECT phone_number, toUnixTimestamp64Milli(accepted_at) FROM phone_log PREWHERE {THESE}",  # noqa: S608
     min,
 )
@@ -101,16 +101,17 @@ def _matching_page(query: Query, asked: ContactQuery, counts: Counts) -> tuple[i
         first = _first_matching(query, asked.batch_id, condition, statement, end if lowest_first else 0)
     if first.are_all and lowest_first:
         return len(first.numbers), first.numbers[offset:end]
+    count = partial(counts.matching, query, asked.batch_id, condition, statement.parameters)
     if first.are_all:
         condition, statement = THESE, Statement({"id": asked.batch_id, "numbers": ",".join(first.numbers)})
-    count = partial(counts.matching, query, asked.batch_id, condition, statement.parameters)
+        count = partial(len, first.numbers)
     if lowest_first and end <= len(first.numbers):
         return count(), first.numbers[offset:end]
     if asked.sort_by == FIRST_ACCEPTED:
         return count(), _by_first_accepted(query, asked, condition, statement)
     near = _near_the_beginning(query, asked, condition, statement)
     if near is not None:
-        return len(first.numbers) if first.are_all else count(), near
+        return count(), near
     rows = _sorted(query, _SORTED_AND_COUNTED, asked, condition, statement)
     if rows:
         return rows[0][1], [row[0] for row in rows]
@@ -203,7 +204,7 @@ def _by_first_accepted(query: Query, asked: ContactQuery, condition: str, statem
     direction = "DESC" if asked.descending else "ASC"
     if not condition:
         text = _CANDIDATES_BY_FIRST_ACCEPTED.format(direction=direction)
-        near = _picked(query, asked, text, statement, _FIRST_ACCEPTED)
+        near = _picked(query, asked, text, statement, _OLDEST)
         if near is not None:
             return near
     these = _AMONG.format(where=condition) if condition else ""
