@@ -37,7 +37,6 @@ NOT_ASKED: Final = (
 async def tried(settings: Settings, job: ReplayJob, file: CorrectedFile | None) -> dict[str, Any]:
     """Return what would become of the records; raise CommandError."""
     kafka = find_kafka(settings)
-    names = {topic: kafka.topic(topic) for topic in (TopicName.STATUS, TopicName.RECORDS)}
     try:
         async with RegistryTopic(kafka) as registry, letter_reader(kafka) as reader, _judge(settings) as judge:
             job = await with_agent(job, reader, registry.state)
@@ -47,7 +46,7 @@ async def tried(settings: Settings, job: ReplayJob, file: CorrectedFile | None) 
                 judge=judge,
                 limits=Limits(settings.max_record_bytes),
                 replacements=file.replacements_for(job, registry.state) if file is not None else None,
-                full_name=names,
+                status_topic=kafka.topic(TopicName.STATUS),
             )
             return await rehearsal.run(reader)
     except TryAgainError as error:

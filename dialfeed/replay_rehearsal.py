@@ -6,7 +6,7 @@ Records are checked as `clean` would check them; what is stored is asked for the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
@@ -16,7 +16,7 @@ from dialfeed.replay_reading import LetterReader, newest_of, topics_of
 from schemas.dead_letter_query import with_batches
 from schemas.messages import TryAgainError
 from schemas.outcomes import FieldError
-from schemas.records import INDEX_BITS, Chunk, Replayed
+from schemas.records import Chunk, Replayed
 from schemas.registry import Registry
 from schemas.replay_board import map_not_found, skipped_because
 from schemas.replay_changes import Changes, Replacements
@@ -25,12 +25,17 @@ from schemas.replay_selection import Newest, Selection
 from schemas.replay_slices import Slicer
 from schemas.stores import Foreseen
 from schemas.topics import TopicName
+from sinks.replays import Outcome
+from sinks.rows import replayed_index, replayed_time
 from streams import pipeline
 from streams.campaigns import Campaigns
 from streams.replaying import groups_of
 
 EXAMPLES: Final = 5
 """Of each code."""
+
+_Version = tuple[int, int]
+"""When a record was accepted, ms since the epoch, and its index: the later counts."""
 
 
 @runtime_checkable
@@ -55,13 +60,13 @@ class Rehearsal:
         judge: Judge | None = None,
         limits: pipeline.Limits | None = None,
         replacements: Replacements | None = None,
-        full_name: Mapping[TopicName, str] | None = None,
+        status_topic: str = TopicName.STATUS,
     ) -> None:
         self._job = job
         self._campaigns = Campaigns(registry)
         self._judge = judge
         self._limits = limits or pipeline.Limits()
-        self._names = full_name or {}
+        self._status_topic = status_topic
         self._now = now_ms()
         self._newest = Newest()
         self._selection = Selection(
@@ -71,8 +76,8 @@ class Rehearsal:
             lambda one: registry.workspace_of(one.batch_id),
         )
         self._slicer = Slicer(job, counts_from=self._now)
-        self._written: dict[int, tuple[int, ...]] = {}
-        """The version (accepted time, index) that records so far would give each entry."""
+        self._written: dict[int, _Version] = {}
+        """The version that records so far would give each entry."""
         self._outcomes: Counter[str] = Counter()
         self._codes: Counter[str] = Counter()
         self._examples: dict[str, list[dict[str, Any]]] = {}
@@ -96,7 +101,7 @@ class Rehearsal:
         attempt = self._selection.take(message.value, message.headers)
         if attempt is None:
             return
-        if attempt.letter.source_topic == self._names.get(TopicName.STATUS, TopicName.STATUS):
+        if attempt.letter.source_topic == self._status_topic:
             self._outcomes["statuses"] += 1
             return
         for chunk in self._slicer.add(attempt):
@@ -104,8 +109,8 @@ class Rehearsal:
 
     async def _check(self, chunk: Chunk) -> None:
         assert chunk.replay is not None
-        history = chunk.replay.records
-        for places, campaign in groups_of(chunk, chunk.replay, self._campaigns):
+        replay, history = chunk.replay, chunk.replay.records
+        for places, campaign in groups_of(chunk, replay, self._campaigns):
             part = msgspec.structs.replace(
                 chunk, records=[chunk.records[place] for place in places], total=len(places), replay=None
             )
@@ -114,7 +119,8 @@ class Rehearsal:
                 self._failed(history[places[letter.record_index]], letter.errors)
             log = cleaned.phone_log
             rows = [history[places[index]] for index in log.record_index]
-            await self._passed(chunk.batch_id or "", list(zip(log.phone_number, rows, strict=True)))
+            versions = [(replayed_time(replay, one), replayed_index(one)) for one in rows]
+            await self._passed(chunk.batch_id or "", log.phone_number, versions)
 
     def _failed(self, record: Replayed, errors: Sequence[FieldError]) -> None:
         code = str(errors[0].code)
@@ -125,42 +131,35 @@ class Rehearsal:
             place = {"submissionId": record.submission_id, "recordIndex": record.record_index}
             examples.append({**place, "path": errors[0].path, "message": errors[0].message})
 
-    async def _passed(self, batch_id: str, rows: Sequence[tuple[str, Replayed]]) -> None:
+    async def _passed(self, batch_id: str, numbers: Sequence[str], versions: Sequence[_Version]) -> None:
         """Count records that pass: by what is stored where that is known, else as what would be replayed."""
-        if rows and self._judge is not None:
-            asked = [(number, self._time(record), self._index(record)) for number, record in rows]
-            foreseen = await self._foreseen(batch_id, asked)
-            if foreseen is not None:
-                for (number, *version), one in zip(asked, foreseen, strict=True):
-                    entry = hash((batch_id, number, one.entry))
-                    self._outcomes[self._after_others(one, entry, tuple(version))] += 1
-                return
-        self._outcomes["passed"] += len(rows)
+        asked = [(number, *version) for number, version in zip(numbers, versions, strict=True)]
+        foreseen = await self._foreseen(batch_id, asked) if asked else None
+        if foreseen is None:
+            self._outcomes["passed"] += len(asked)
+            return
+        for number, version, one in zip(numbers, versions, foreseen, strict=True):
+            self._outcomes[self._after_others(one, hash((batch_id, number, one.entry)), version)] += 1
 
     async def _foreseen(self, batch_id: str, asked: Sequence[tuple[str, int, int]]) -> Sequence[Foreseen] | None:
-        assert self._judge is not None
+        """Return what the judge says, or None; one that cannot say now is not asked again."""
+        if self._judge is None:
+            return None
         try:
             return await self._judge.replay_outcomes(batch_id, asked)
         except TryAgainError:
             self._judge = None
             return None
 
-    def _after_others(self, foreseen: Foreseen, entry: int, version: tuple[int, ...]) -> str:
+    def _after_others(self, foreseen: Foreseen, entry: int, version: _Version) -> str:
         """Return what becomes of a record after those before it; `entry` identifies its entry, in 64 bits."""
-        if foreseen.outcome == "superseded":
+        if foreseen.outcome == Outcome.SUPERSEDED:
             return foreseen.outcome
         before = self._written.get(entry)
         if before is not None and before >= version:
-            return "superseded"
+            return Outcome.SUPERSEDED
         self._written[entry] = version
-        return foreseen.outcome if before is None else "updated"
-
-    def _time(self, record: Replayed) -> int:
-        return self._now if self._job.as_new else record.accepted_at
-
-    def _index(self, record: Replayed) -> int:
-        bare = record.source_topic == self._names.get(TopicName.RECORDS, TopicName.RECORDS)
-        return record.source_offset % 2**INDEX_BITS if bare else record.record_index
+        return foreseen.outcome if before is None else Outcome.UPDATED
 
     def _facts(self) -> dict[str, Any]:
         counts, done = self._selection.counts, self._outcomes

@@ -165,9 +165,9 @@ async def _rehearsed(
     await registry.refresh()
     async with letter_reader(kafka) as reader:
         limits = Limits(settings.max_record_bytes)
-        names = {topic: kafka.topic(topic) for topic in (TopicName.STATUS, TopicName.RECORDS)}
+        status_topic = kafka.topic(TopicName.STATUS)
         judge = store if isinstance(store, Judge) else None
-        return await Rehearsal(job, registry.state, judge=judge, limits=limits, full_name=names).run(reader)
+        return await Rehearsal(job, registry.state, judge=judge, limits=limits, status_topic=status_topic).run(reader)
 
 
 def _checks(

@@ -114,14 +114,17 @@ def replayed_time(replay: Replay, one: Replayed) -> int:
     return one.accepted_at if replay.counts_from is None else replay.counts_from
 
 
+def replayed_index(one: Replayed) -> int:
+    """Return the index that a replayed record had in the version of its row at first."""
+    bare = one.source_topic.endswith(TopicName.RECORDS)
+    return (one.source_offset if bare else one.record_index) % 2**INDEX_BITS
+
+
 def replayed_versions(replay: Replay, records: Sequence[Replayed]) -> list[int]:
     """Return the versions of replayed records: those they would have had at first, at the time each counts from."""
     times = [replayed_time(replay, one) for one in records]
     starts = {time: row_version(time, 0) for time in set(times)}
-    indices = [
-        one.source_offset if one.source_topic.endswith(TopicName.RECORDS) else one.record_index for one in records
-    ]
-    return [starts[time] | index % 2**INDEX_BITS for time, index in zip(times, indices, strict=True)]
+    return [starts[time] | replayed_index(one) for time, one in zip(times, records, strict=True)]
 
 
 def prepare(chunk: PhoneLogChunk, left: LeftTimes | None = None) -> PreparedChunk:
