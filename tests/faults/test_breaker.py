@@ -21,6 +21,7 @@ async def test_a_worker_that_waits_is_told_by_readyz_until_it_goes_on(kafka_boot
     broken = Agent(agent_id="a", workspace_id="w", name="n", versions=[version], created_at=1)
     async with installation(kafka_bootstrap) as running:
         await running.bus.publisher.publish([registry_message(broken)])
+        await _heard_by_the_worker(running)
         await running.bus.produce(body(*records(3)), submission_id="s")
         (reason,) = await eventually(lambda: _reasons(running))
         assert reason["check"] == "breaker"
@@ -62,6 +63,12 @@ async def test_a_replay_that_the_breaker_holds_leaves_its_letters_as_they_are_an
 def _agent(schema: str) -> Agent:
     version = AgentVersion(version=1, schema=schema, created_at=1)
     return Agent(agent_id="late", workspace_id="w", name="n", versions=[version], created_at=1)
+
+
+async def _heard_by_the_worker(running: Installation) -> None:
+    """Return once the worker has read the registry to its end: it does before it says that there is no such batch."""
+    await running.bus.produce(body(*records(1), batch="nowhere"), submission_id="of-no-batch")
+    await running.bus.dead_letters("of-no-batch", 1)
 
 
 async def _replayed(running: Installation, **asked: Any) -> dict[str, Any]:
