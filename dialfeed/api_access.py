@@ -10,6 +10,7 @@ import click
 import httpx
 
 from dialfeed.exits import WrongUseError
+from dialfeed.help_layout import SharedOption
 from dialfeed.installation import find_api
 from dialfeed.settings import Settings
 
@@ -18,8 +19,16 @@ R = TypeVar("R")
 
 def api_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add `--url` and `--key-file`."""
-    url = click.option("--url", metavar="URL", help="The API. [the installation that runs, or DIALFEED_HTTP]")
-    key = click.option("--key-file", type=click.Path(path_type=Path), help="File with the API key. [DIALFEED_API_KEY]")
+    url = click.option(
+        "--url", cls=SharedOption, metavar="URL", help="The API. [the installation that runs, or DIALFEED_HTTP]"
+    )
+    key = click.option(
+        "--key-file",
+        cls=SharedOption,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File with the API key. [DIALFEED_API_KEY]",
+    )
     return url(key(command))
 
 

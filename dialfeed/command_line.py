@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import click
 
 from dialfeed.exits import CommandError, ExitCode
+from dialfeed.help_layout import Group
 from schemas.messages import MustStopError, TryAgainError
 
 
@@ -46,7 +47,7 @@ SUBCOMMANDS: Final = {
 """In the order of the list: what most people need first."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Imports a subcommand's module when it is used, so that `dialfeed --help` imports none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature

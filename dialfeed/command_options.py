@@ -13,7 +13,8 @@ import click
 import structlog
 
 from dialfeed import logs
-from dialfeed.settings import Settings, load_settings
+from dialfeed.help_layout import SharedOption
+from dialfeed.settings import PREFIX, Settings, load_settings
 from dialfeed.settings_table import unknown_variables
 from schemas.variable_scalars import is_unicode
 
@@ -86,7 +87,10 @@ def options_of(*names: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
 
 def json_option(command: Callable[..., R]) -> Callable[..., R]:
     """Add `--json`, which the command gets as `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document on stdout.")(command)
+    option = click.option(
+        "--json", "as_json", cls=SharedOption, is_flag=True, help="Answer with one JSON document on stdout."
+    )
+    return option(command)
 
 
 def asynchronous(command: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
@@ -106,10 +110,10 @@ def examples(*lines: str) -> str:
 
 def _option(name: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
     description = str(Settings.model_fields[name].description).replace("`", "")
-    text = f"{description[0].upper()}{description[1:]}. Also DIALFEED_{name.upper()}."
-    return click.option(f"--{name.replace('_', '-')}", name, metavar="TEXT", help=text)
+    text = f"{description[0].upper()}{description[1:]}. [{PREFIX}{name.upper()}]"
+    return click.option(f"--{name.replace('_', '-')}", name, cls=SharedOption, metavar="TEXT", help=text)
 
 
 def _warn_of_unknown() -> None:
     for name, nearest in unknown_variables(os.environ).items():
-        log.warning("unknown_setting", name=name, nearest=nearest or "none is like it")
+        log.warning("unknown_setting", name=name, nearest=nearest or "none is near")

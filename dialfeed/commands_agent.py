@@ -10,6 +10,7 @@ import msgspec
 from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.exits import WrongUseError
+from dialfeed.help_layout import group
 from dialfeed.output import answer, answer_rows, rfc3339
 from dialfeed.registry_session import open_registry
 from dialfeed.settings import Settings
@@ -17,7 +18,7 @@ from schemas import registrations
 from schemas.records import Agent, AgentVersion
 
 
-@click.group()
+@group()
 def agent() -> None:
     """Make, update, list and show voice-AI agents: a variable schema says what one has to know of whom it calls."""
 

@@ -8,6 +8,7 @@ import click
 
 from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
+from dialfeed.help_layout import group
 from dialfeed.output import answer, answer_rows, rfc3339
 from dialfeed.registry_session import RULES, open_registry
 from dialfeed.settings import Settings
@@ -18,7 +19,7 @@ MOST_RETRIES = 10
 MOST_SECONDS = 7 * 24 * 60 * 60
 
 
-@click.group()
+@group()
 def batch() -> None:
     """Make, list and show batches, the campaigns: whom to call, from which numbers, and when."""
 

@@ -16,6 +16,7 @@ from dialfeed.api_client import ApiClient
 from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, settings_options
 from dialfeed.exits import WrongUseError
+from dialfeed.help_layout import command
 from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.letter_options import filter_of, filter_options
 from dialfeed.letters import Letters
@@ -35,7 +36,7 @@ LISTED: Final = 20
 MOST_SHOWN: Final = 1000
 
 
-@click.command(
+@command(
     epilog=examples(
         "dialfeed dead-letters --group-by code",
         "dialfeed dead-letters --batch B --since 2h",

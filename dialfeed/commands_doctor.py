@@ -7,7 +7,6 @@ import os
 import sys
 from dataclasses import asdict
 
-import click
 from rich.console import Console
 from rich.text import Text
 
@@ -15,6 +14,7 @@ from dialfeed import logs
 from dialfeed.command_options import asynchronous, examples, json_option, options_of
 from dialfeed.doctor import Check, examine
 from dialfeed.exits import ExitCode
+from dialfeed.help_layout import command
 from dialfeed.output import print_json
 from dialfeed.plain_text import one_line
 from dialfeed.setting_problems import SettingsError
@@ -24,7 +24,7 @@ from dialfeed.settings_table import unknown_variables
 NAMES = ("data", "kafka", "clickhouse", "http", "topic_prefix", "log")
 
 
-@click.command(epilog=examples("dialfeed doctor", "dialfeed doctor --json | jq '.[] | select(.ok | not)'"))
+@command(epilog=examples("dialfeed doctor", "dialfeed doctor --json | jq '.[] | select(.ok | not)'"))
 @json_option
 @options_of(*NAMES)
 @asynchronous
@@ -53,7 +53,9 @@ def _settings(checks: list[Check], options: dict[str, str | None]) -> Settings |
         checks.append(Check("settings", ok=False, found=error.sentence, remedy=error.remedy))
         return None
     unknown = unknown_variables(os.environ)
-    found = "; ".join(f"{name} is none (did you mean {near}?)" for name, near in unknown.items())
+    found = "; ".join(
+        f"{name} is no setting{f' (did you mean {near}?)' if near else ''}" for name, near in unknown.items()
+    )
     checks.append(Check("settings", not unknown, found or "can be used", "Correct the name, or remove it."))
     return settings
 

@@ -9,6 +9,7 @@ import click
 from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.exits import WrongUseError
+from dialfeed.help_layout import group
 from dialfeed.output import answer, answer_rows, rfc3339
 from dialfeed.registry_session import open_registry
 from dialfeed.settings import Settings
@@ -17,7 +18,7 @@ from schemas.records import ApiKey
 from schemas.registry import ADMINISTRATION, Registry
 
 
-@click.group()
+@group()
 def key() -> None:
     """Make, list and revoke API keys: each opens a workspace over HTTP, in the header x-api-key."""
 

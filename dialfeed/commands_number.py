@@ -8,6 +8,7 @@ import click
 
 from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
+from dialfeed.help_layout import group
 from dialfeed.output import answer, answer_rows
 from dialfeed.registry_session import RULES, open_registry
 from dialfeed.settings import Settings
@@ -15,7 +16,7 @@ from schemas import registrations
 from schemas.records import CallingNumber
 
 
-@click.group()
+@group()
 def number() -> None:
     """Make and list calling numbers: what people see when they are called. Each is assigned to one agent."""
 

@@ -17,6 +17,7 @@ from dialfeed import garbage
 from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, examples, json_option, settings_options
 from dialfeed.exits import CommandError, ExitCode, WrongUseError
+from dialfeed.help_layout import command
 from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.output import answer
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REGISTRY_SETTINGS})
 
 
-@click.command(
+@command(
     epilog=examples(
         "dialfeed replay --code batch_unknown --dry-run     what would happen, without doing it",
         "dialfeed replay --agent A --agent-version 3        once the schema is mended",

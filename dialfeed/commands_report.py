@@ -15,6 +15,7 @@ from dialfeed.api_access import api_options, key_and_url
 from dialfeed.api_client import ApiClient
 from dialfeed.command_options import CLIENT_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.exits import ExitCode, WrongUseError
+from dialfeed.help_layout import command
 from dialfeed.output import print_json, render_report, show
 from dialfeed.settings import Settings
 from schemas.identity import valid_submission_id
@@ -25,7 +26,7 @@ FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
-@click.command(
+@command(
     epilog=examples(
         "dialfeed report 3f0c53d6-8c4f-4a5e-9a53-6b1f0de42d2f",
         "dialfeed report 3f0c53d6-8c4f-4a5e-9a53-6b1f0de42d2f --follow --json | jq .data.failedChunks",

@@ -8,10 +8,11 @@ from __future__ import annotations
 import click
 
 from dialfeed.command_options import examples, settings_options
+from dialfeed.help_layout import command
 from dialfeed.settings import Settings
 
 
-@click.command(
+@command(
     epilog=examples(
         "dialfeed run --sample           try it: a sample campaign with good and bad records",
         "dialfeed run --workers 2        one worker a core",
@@ -30,7 +31,7 @@ def run(settings: Settings, sample: bool) -> int:
     return run_everything(settings, sample=sample, workers=settings.workers)
 
 
-@click.command(
+@command(
     epilog=examples(
         "dialfeed api --http 0.0.0.0:8080      beside `dialfeed worker` and `dialfeed load`",
         "dialfeed api --with-load              with embedded chDB, which one process must own",
@@ -45,7 +46,7 @@ def api(settings: Settings, with_load: bool) -> int:
     return serve_api(settings, with_load=with_load)
 
 
-@click.command(epilog=examples("dialfeed worker --kafka kafka:9092    as often as needed; Kafka spreads the work"))
+@command(epilog=examples("dialfeed worker --kafka kafka:9092    as often as needed; Kafka spreads the work"))
 @settings_options("data", "kafka", "topic_prefix", "log", long_running=True)
 def worker(settings: Settings) -> int:
     """Run one worker until SIGTERM or Ctrl-C: it cuts messages into chunks and checks every record."""
@@ -54,9 +55,7 @@ def worker(settings: Settings) -> int:
     return run_worker(settings)
 
 
-@click.command(
-    epilog=examples("dialfeed load --kafka kafka:9092 --clickhouse clickhouse://user:password@store:8123/db")
-)
+@command(epilog=examples("dialfeed load --kafka kafka:9092 --clickhouse clickhouse://user:password@store:8123/db"))
 @settings_options("data", "kafka", "clickhouse", "topic_prefix", "log", long_running=True)
 def load(settings: Settings) -> int:
     """Run the sink until SIGTERM or Ctrl-C: it writes checked records into ClickHouse and sends receipts."""
@@ -65,7 +64,7 @@ def load(settings: Settings) -> int:
     return serve_load(settings)
 
 
-@click.command(epilog=examples("dialfeed kafka                  in one terminal, `dialfeed run` in another"))
+@command(epilog=examples("dialfeed kafka                  in one terminal, `dialfeed run` in another"))
 @settings_options("data", "log", long_running=True)
 def kafka(settings: Settings) -> int:
     """Run only the local Kafka, in the foreground, until SIGTERM or Ctrl-C."""

@@ -20,6 +20,7 @@ from dialfeed.api_access import api_options, key_and_url
 from dialfeed.api_client import ApiClient
 from dialfeed.command_options import CLIENT_SETTINGS, examples, json_option, settings_options
 from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseError
+from dialfeed.help_layout import command
 from dialfeed.installation import find_kafka
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.kafka_submit import KafkaSubmitter
@@ -39,7 +40,7 @@ MOST_IN_A_REQUEST = 100_000
 IDS_SHOWN = 5
 
 
-@click.command(
+@command(
     epilog=examples(
         "dialfeed send --batch B contacts.ndjson",
         "dialfeed send --batch B contacts.xlsx",

@@ -13,6 +13,7 @@ import click
 from dialfeed.api_access import api_options, key_and_url
 from dialfeed.command_options import REGISTRY_SETTINGS, examples, json_option, settings_options
 from dialfeed.exits import ExitCode
+from dialfeed.help_layout import command
 from dialfeed.installation import find_kafka
 from dialfeed.output import answer
 from dialfeed.settings import Settings
@@ -29,7 +30,7 @@ NOT_SETTLED = (
 )
 
 
-@click.command(
+@command(
     "simulate",
     epilog=examples(
         "dialfeed simulate                           follow what is started, at the real pace",

@@ -9,6 +9,7 @@ import click
 
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.exits import ExitCode
+from dialfeed.help_layout import command
 from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.output import print_json, show, table
 from dialfeed.settings import Settings
@@ -19,7 +20,7 @@ from schemas.messages import TryAgainError
 WITHIN_SECONDS = 60.0
 
 
-@click.command(
+@command(
     epilog=examples(
         "dialfeed topics                   what is there, and what differs",
         "dialfeed topics --create          create what is missing; what is there stays as it is",

@@ -6,13 +6,14 @@ import click
 
 from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
+from dialfeed.help_layout import group
 from dialfeed.output import answer, answer_rows
 from dialfeed.registry_session import RULES, open_registry
 from dialfeed.settings import Settings
 from schemas import registrations
 
 
-@click.group()
+@group()
 def workspace() -> None:
     """Make and list workspaces, the tenants: each owns its keys, agents, numbers and batches."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from dotenv import dotenv_values
 
+from dialfeed.nearest import nearest
 from dialfeed.settings import ENV_FILE, PREFIX, Settings, documented
 
 ENVIRONMENT_ONLY: Final = {
@@ -25,12 +25,17 @@ def known_variables() -> set[str]:
 
 
 def unknown_variables(environment: Mapping[str, str], env_file: Path = Path(ENV_FILE)) -> dict[str, str | None]:
-    """Return each DIALFEED_ variable that is no setting, with the nearest one that is."""
+    """Return each DIALFEED_ variable that is no setting, with the setting it is near to, if any."""
     known = known_variables()
     written = dotenv_values(env_file, encoding="utf-8") if env_file.is_file() else {}
     given = {name.upper() for name in (*environment, *written)}
     unknown = sorted(name for name in given if name.startswith(PREFIX) and name not in known)
-    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in unknown}
+    return {name: _nearest_setting(name, known) for name in unknown}
+
+
+def _nearest_setting(name: str, known: set[str]) -> str | None:
+    near = nearest(name.removeprefix(PREFIX), (each.removeprefix(PREFIX) for each in known))
+    return PREFIX + near if near else None
 
 
 def settings_table() -> str:

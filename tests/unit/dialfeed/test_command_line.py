@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -52,6 +53,36 @@ def test_every_command_shows_examples_that_begin_with_it(path: tuple[str, ...], 
     if not (isinstance(command, click.Group) and len(path) == 1):
         examples = typed(*path, "--help").out.partition("Examples:")[2]
         assert f"dialfeed {' '.join(path)}" in examples
+
+
+@pytest.mark.parametrize("path", list(everything()), ids=" ".join)
+def test_a_commands_own_options_come_before_the_shared_ones(path: tuple[str, ...], typed: Type) -> None:
+    before, _, shared = typed(*path, "--help").out.partition("Shared options:\n")
+    own = before.partition("\nOptions:\n")[2]
+    for option in ("--data", "--topic-prefix", "--log", "--url", "--key-file"):
+        assert not re.search(rf"^  {option}\b", own, re.MULTILINE), option
+    assert "--help" in shared or "Commands:" in own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("wrokspace", "list"), "Did you mean 'workspace'?"),
+        (("workspace", "creat"), "Did you mean 'create'?"),
+        (("workspace", "frobnicate"), "Commands: create, "),
+        (("workspace", "list", "--jsno"), "No such option: --jsno. Did you mean --json?"),
+        (("send", "--bacth", "B", "x"), "Did you mean --batch?"),
+        (("--verison",), "Did you mean --version?"),
+    ],
+)
+def test_a_misspelling_names_what_was_meant(arguments: tuple[str, ...], hint: str, typed: Type) -> None:
+    ended = typed(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert hint in ended.err
+
+
+def test_an_option_like_no_other_gets_no_guess(typed: Type) -> None:
+    assert "mean" not in typed("workspace", "list", "--frobnicate").err
 
 
 def test_help_imports_nothing_heavy() -> None:
