@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# How many processes share the tests, a file at a time. Each starts a broker of its own (some 400 MB).
+TEST_PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint unit bench doctor lock clean
@@ -14,7 +16,7 @@ run: $(INSTALLED) ## start everything on this machine, send a sample, keep servi
 	@$(BIN)/dialfeed run --sample
 
 test: $(INSTALLED) ## all tests, on a real Kafka and the real ClickHouse engine
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n $(TEST_PROCESSES) --dist loadfile
 
 check: lint unit ## format, lint, types, arrows and unit tests: under a minute
 
