@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.kafka_connection import KafkaConnection
-from schemas.messages import MustStopError, TryAgainError
+from schemas.messages import MustStopError, NewerError, TryAgainError
 from schemas.topics import TopicName
 
 log = structlog.get_logger(__name__)
@@ -55,10 +55,16 @@ class FollowedTopic(ABC):
         self._asker: AIOKafkaConsumer | None = None
         self._asking = asyncio.Lock()
         self._follower: asyncio.Task[None] | None = None
+        self._failed: Exception | None = None
 
     @abstractmethod
     def apply(self, message: Any) -> None:
-        """Take one message."""
+        """Take one message. Raise NewerError; whatever it raises ends the following."""
+
+    async def ended(self) -> None:
+        """Raise what has ended the following; until then do not return."""
+        assert self._follower is not None
+        await asyncio.shield(self._follower)
 
     async def __aenter__(self) -> Self:
         try:
@@ -78,10 +84,13 @@ class FollowedTopic(ABC):
         await self._stop()
 
     async def refresh(self) -> None:
-        """Return once everything has been applied that was on the topic when this was called; raise TryAgainError."""
+        """Return once everything has been applied that was on the topic when this was called.
+
+        Raise TryAgainError, or NewerError.
+        """
         async with self._in_time():
-            if self._consumer is None or self._follower is None or self._follower.done():
-                raise TryAgainError(self._following.not_followed)
+            if self._is_over:
+                self._raise_why()
             await self._reached(await self._end(await self._who_asks()))
 
     @asynccontextmanager
@@ -149,9 +158,30 @@ class FollowedTopic(ABC):
 
     async def _reached(self, end: int) -> None:
         async with self.changed:
-            await self.changed.wait_for(lambda: self._read_to >= end)
+            await self.changed.wait_for(lambda: self._read_to >= end or self._is_over)
+        if self._is_over:
+            self._raise_why()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._follower is None or self._follower.done() or self._failed is not None
+
+    def _raise_why(self) -> None:
+        if isinstance(self._failed, NewerError):
+            raise self._failed
+        raise TryAgainError(self._following.not_followed) from self._failed
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        """Follow until cancelled; whoever waits for what comes learns at once why that is over."""
+        try:
+            await self._read_on(consumer)
+        except Exception as error:
+            async with self.changed:
+                self._failed = error
+                self.changed.notify_all()
+            raise
+
+    async def _read_on(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             try:
                 fetched = await consumer.getmany(timeout_ms=self._following.read_wait_ms, max_records=1000)
@@ -161,11 +191,17 @@ class FollowedTopic(ABC):
                 await asyncio.sleep(AGAIN_AFTER_SECONDS)
                 continue
             for message in fetched.get(self._partition, []):
-                self.apply(message)
+                self._apply(message)
             if position != self._read_to:
                 async with self.changed:
                     self._read_to = position
                     self.changed.notify_all()
+
+    def _apply(self, message: Any) -> None:
+        try:
+            self.apply(message)
+        except NewerError as newer:
+            raise newer.at(message) from None
 
 
 async def _stopped(consumer: AIOKafkaConsumer) -> None:

@@ -25,7 +25,7 @@ from schemas.dead_letter_query import (
     merged,
     with_batches,
 )
-from schemas.dead_letters import VERSION, DeadLetter, DeadLetterDecoder
+from schemas.dead_letters import DeadLetter, DeadLetterDecoder, is_ours
 from schemas.messages import header, int_header, text_header
 from schemas.registry import Registry
 from schemas.topics import TopicName
@@ -117,6 +117,6 @@ def _attempt_in(headers: Sequence[tuple[str, bytes | None]]) -> tuple[Place, int
     """Return which record a message of `calls.dead-letter` is about, and which attempt; None as `from_message`."""
     submission_id = text_header(headers, "submission-id")
     record_index = int_header(headers, "record-index")
-    if submission_id is None or record_index is None or header(headers, "dlq.version") != VERSION:
+    if submission_id is None or record_index is None or not is_ours(header(headers, "dlq.version")):
         return None
     return Place(submission_id, record_index), int_header(headers, "dlq.attempt") or 1

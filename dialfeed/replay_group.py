@@ -19,7 +19,7 @@ from dialfeed.replay_reading import letter_reader
 from dialfeed.replay_runner import MOST_UNANSWERED, Replay
 from dialfeed.replays_topic import ReplaysTopic
 from schemas.kafka_connection import KafkaConnection
-from schemas.messages import Publisher, WorldError
+from schemas.messages import NewerError, Publisher, WorldError
 from schemas.registry import RegistryReader
 from schemas.replay_board import ReplayState
 from schemas.replay_jobs import BY_API
@@ -50,11 +50,16 @@ class ReplayGroup:
         self._leading = asyncio.Event()
 
     async def run(self) -> None:
-        """Run what is asked for while this process holds the partition; whatever goes wrong, begin again."""
+        """Run what is asked for while this process holds the partition; whatever goes wrong, begin again.
+
+        Raise NewerError only.
+        """
         try:
             while True:
                 try:
                     await self._member()
+                except NewerError:
+                    raise
                 except KafkaError as error:
                     log.warning("replays_interrupted", error=type(error).__name__)
                 except Exception as error:  # noqa: BLE001  the API goes on, and so do the replays after a pause
@@ -78,6 +83,9 @@ class ReplayGroup:
 
     async def _look(self) -> None:
         """Start what waits, as far as its workspace has room; return when something may have changed."""
+        for task in self._running.values():
+            if task.done():
+                task.result()
         self._running = {name: task for name, task in self._running.items() if not task.done()}
         for state in to_start(self._topic.board.replays, self._running):
             name = state.job.replay_id
@@ -89,7 +97,10 @@ class ReplayGroup:
         return max(1, MOST_UNANSWERED // max(1, len(self._running)))
 
     async def _replay(self, state: ReplayState) -> None:
-        """Run one replay; after an error of the world it is looked at again, from its last checkpoint."""
+        """Run one replay; after an error of the world it is looked at again, from its last checkpoint.
+
+        Raise NewerError only.
+        """
         replay_id = state.job.replay_id
         try:
             await self._registry.refresh()
@@ -103,6 +114,8 @@ class ReplayGroup:
                     status_topic=self._connection.topic(TopicName.STATUS),
                     most_unanswered=self._share,
                 ).run()
+        except NewerError:
+            raise
         except WorldError as error:
             log.warning("replay_interrupted", replay_id=replay_id, reason=str(error))
             await asyncio.sleep(PAUSE_SECONDS)

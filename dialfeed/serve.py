@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -95,8 +95,9 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         workers = await stack.enter_async_context(WorkerGroup(kafka))
         waits = await stack.enter_async_context(WorkerWaits(kafka))
         receipts = ReceiptConsumer(kafka)
-        await stack.enter_async_context(_following(receipts))
-        await stack.enter_async_context(_following(ReplayGroup(kafka, publisher, replays, registry)))
+        members = [receipts.run(), ReplayGroup(kafka, publisher, replays, registry).run()]
+        followed = [registry.ended(), replays.ended(), waits.ended()]
+        following = await stack.enter_async_context(_tasks(*members, *followed))
         edge = edge_settings(settings)
         listening = stack.enter_context(_listening(edge))  # before a key is shown that nobody looks for after an error
         await ensure_admin_key(registry, publisher)
@@ -119,21 +120,22 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         ended = asyncio.Event()
         serving = asyncio.create_task(serve(app, listening, stop=ended, started=lambda: log.info("api_ready")))
         try:
-            await _until(stop, [*running, serving])
+            await _until(stop, [*following, *running, serving])
         finally:
             ended.set()
             await serving
 
 
 @asynccontextmanager
-async def _following(member: ReceiptConsumer | ReplayGroup) -> AsyncIterator[None]:
-    """Take part in a group; at the end leave it, so that its partitions move at once."""
-    task = asyncio.create_task(member.run(), name=type(member).__name__)
+async def _tasks(*works: Coroutine[Any, Any, None]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Yield tasks that are cancelled at the end: a member of a group leaves it, so that its partitions move at once."""
+    tasks = [asyncio.create_task(work) for work in works]
     try:
-        yield
+        yield tasks
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def edge_settings(settings: Settings) -> EdgeSettings:

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.simulate_calls import StatusReport
 from dialfeed.simulate_client import event_of
-from schemas.codecs import UndecodableError, decode
+from schemas.codecs import UndecodableError, decode_message
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message, MustStopError, TryAgainError
 from schemas.records import DialerCommand
@@ -50,7 +50,7 @@ async def _started(consumer: AIOKafkaConsumer) -> AsyncIterator[str]:
     try:
         async for message in consumer:
             with suppress(UndecodableError):
-                yield decode(message.value, DialerCommand).batch_id
+                yield decode_message(message, DialerCommand).batch_id
     except KafkaError as error:
         raise TryAgainError("Kafka does not answer") from error
 

@@ -71,12 +71,22 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         garbage.settle()
         log.info("worker_ready", pid=os.getpid())
         watch = asyncio.create_task(_watch(app, kafka, steps, gather), name="liveness")
+        followed = asyncio.create_task(_stop_at_its_end(registry, app), name="registry")
         await _first_of(stop.wait(), app.wait_until_stopped())
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        for task in (watch, followed):
+            task.cancel()
+        await asyncio.gather(watch, followed, return_exceptions=True)
         if not stop.is_set():
             app.end_process()
         await _stop(app)
+
+
+async def _stop_at_its_end(registry: RegistryTopic, app: FailStopApp) -> None:
+    """End the process once the registry is followed no more, as behind a message of a newer version."""
+    try:
+        await registry.ended()
+    except Exception as error:  # noqa: BLE001  # whatever it is, records would be judged by what has been
+        app.stop_unacknowledged(error)
 
 
 async def _first_of(*awaitables: Awaitable[object]) -> None:

@@ -6,6 +6,7 @@ import time
 from typing import Any, Final
 
 from dialfeed.followed_topic import FollowedTopic, Following
+from schemas.codecs import refuse_newer
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import TryAgainError
 from schemas.topics import TopicName
@@ -34,5 +35,6 @@ class WorkerWaits(FollowedTopic):
             raise TryAgainError(f"workers that wait: {workers}: {'; '.join(reasons[:3])}")
 
     def apply(self, message: Any) -> None:
+        refuse_newer(message.value)
         if message.key and message.value and len(self._heard) < MOST_REMEMBERED:
             self._heard[message.key, message.value] = time.monotonic()

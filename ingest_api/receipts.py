@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from ingest_api.waiting import WaitingReports
 from schemas.kafka_connection import KafkaConnection
-from schemas.messages import TryAgainError
+from schemas.messages import NewerError, TryAgainError
 from schemas.topics import TopicName
 
 log = structlog.get_logger(__name__)
@@ -60,13 +60,15 @@ class ReceiptConsumer:
             raise TryAgainError("the consumer of receipts is not in its group yet: is Kafka up, do the topics exist?")
 
     async def run(self) -> None:
-        """Follow until cancelled; whatever goes wrong, begin again after a growing pause."""
+        """Follow until cancelled; whatever goes wrong, begin again after a growing pause. Raise NewerError only."""
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE_SECONDS
         while True:
             began = loop.time()
             try:
                 await self._follow()
+            except NewerError:
+                raise
             except KafkaError as error:
                 log.warning("receipts_interrupted", error=type(error).__name__, pause_seconds=pause)
             except Exception as error:  # noqa: BLE001  # requests fall back to the store meanwhile; the check is red
@@ -101,12 +103,18 @@ class ReceiptConsumer:
     def _take(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
         for partition, messages in batches.items():
             for message in messages:
-                if partition.topic == self._topics[0]:
-                    self.reports.take_receipt(message.key, message.value)
-                else:
-                    self.reports.take_dead_letter(message.key, message.value, message.headers)
+                self._take_one(message)
             if messages:
                 self._positions[partition] = messages[-1].offset + 1
+
+    def _take_one(self, message: Any) -> None:
+        try:
+            if message.topic == self._topics[0]:
+                self.reports.take_receipt(message.key, message.value)
+            else:
+                self.reports.take_dead_letter(message.key, message.value, message.headers)
+        except NewerError as newer:
+            raise newer.at(message) from None
 
     async def assigned(self, consumer: AIOKafkaConsumer, partitions: frozenset[TopicPartition]) -> None:
         """Begin to read the partitions. Only then are answers asked to go there: none can be missed."""

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from ingest_api.report import Report
 from schemas import dead_letters
-from schemas.codecs import UndecodableError, decode_any
+from schemas.codecs import UndecodableError, decode_any, refuse_newer
 from schemas.messages import TryAgainError, header, int_header, text_header
 from schemas.records import Receipt, SubmissionAccepted
 from schemas.stores import Failure, Store, StoredSubmission
@@ -127,7 +127,8 @@ class WaitingReports:
             waiting.changed.set()
 
     def take_receipt(self, key: bytes | None, value: bytes | None) -> None:
-        """Take a message of `calls.receipts`; what is not a receipt is passed over."""
+        """Take a message of `calls.receipts`; what is not a receipt is passed over. Raise NewerError."""
+        refuse_newer(value)
         waiting = self._by_key.get(key or b"")
         if waiting is None:
             return
@@ -139,10 +140,11 @@ class WaitingReports:
             waiting.add_receipt(record)
 
     def take_dead_letter(self, key: bytes | None, value: bytes | None, headers: RawHeaders) -> None:
-        """Take a message of `calls.dead-letter`; what dialfeed did not write is passed over."""
+        """Take a message of `calls.dead-letter`; what dialfeed did not write is passed over. Raise NewerError."""
+        ours = dead_letters.is_ours(header(headers, "dlq.version"))
         waiting = self._by_key.get(key or b"")
         index = int_header(headers, "record-index")
-        if waiting is None or index is None or header(headers, "dlq.version") != dead_letters.VERSION:
+        if waiting is None or index is None or not ours:
             return
         if text_header(headers, "body-hash") not in (None, waiting.report.accepted.body_hash):
             return  # of another body with the same Idempotency-Key

@@ -2,7 +2,8 @@
 
 A value is `C3 01`, the little-endian CRC-64-AVRO fingerprint of the writer's schema in Parsing Canonical Form,
 then the Avro binary encoding (Avro specification 1.12, "Single-object encoding"). What an earlier version wrote is
-read by its own schema, kept in `schemas/avro/former`, as the record of today.
+read by its own schema, kept in `schemas/avro/former`, as the record of today. A fingerprint that is not known is that
+of a newer version: on topics that dialfeed alone writes such a message is never passed over (`NewerError`).
 
 Columns with an item a record are of a logical type of ours, `json-array` over `bytes`: a JSON array, which costs a
 sixth of an Avro array, item by item, to write and to read. Its attribute `of` names the items: `int`, `string`,
@@ -25,6 +26,7 @@ import msgspec
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from schemas import records, replay_jobs
+from schemas.messages import NewerError, ReadMessage
 
 MARKER: Final = b"\xc3\x01"
 PREFIX_BYTES: Final = 10
@@ -130,12 +132,21 @@ def _avro_value(value: Any) -> Any:
     return value
 
 
+def refuse_newer(value: bytes | None) -> None:
+    """Raise NewerError if `value` is in single-object encoding by a schema that this version does not know."""
+    if value and value.startswith(MARKER):
+        prefix = value[:PREFIX_BYTES]
+        if len(prefix) == PREFIX_BYTES and prefix not in _codecs_by_prefix():
+            raise NewerError(f"by a schema that this one does not know (fingerprint {prefix[len(MARKER) :].hex()})")
+
+
 def decode_any(value: bytes | None) -> records.Record:
-    """Return the record in `value`, of whichever known kind it is; raise UndecodableError."""
+    """Return the record in `value`, of whichever known kind it is; raise UndecodableError or NewerError."""
     if not value:
         raise UndecodableError("the message is empty")
     codec = _codecs_by_prefix().get(value[:PREFIX_BYTES])
     if codec is None:
+        refuse_newer(value)
         raise UndecodableError("the message does not start with the fingerprint of a known schema")
     source = BytesIO(value)
     source.seek(PREFIX_BYTES)
@@ -150,8 +161,16 @@ def decode_any(value: bytes | None) -> records.Record:
 
 
 def decode(value: bytes | None, kind: type[R]) -> R:
-    """Return the record in `value`, which must be of this kind; raise UndecodableError."""
+    """Return the record in `value`, which must be of this kind; raise UndecodableError or NewerError."""
     record = decode_any(value)
     if not isinstance(record, kind):
         raise UndecodableError(f"the message is a {type(record).__name__}, not a {kind.__name__}")
     return record
+
+
+def decode_message(message: ReadMessage, kind: type[R]) -> R:
+    """Do as `decode` with a message's value; a NewerError says where the message is."""
+    try:
+        return decode(message.value, kind)
+    except NewerError as newer:
+        raise newer.at(message) from None

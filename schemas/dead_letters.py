@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from schemas import json_scan
 from schemas.identity import record_id
-from schemas.messages import Headers, Message, int_of, text_of
+from schemas.messages import Headers, Message, NewerError, int_of, text_of
 from schemas.outcomes import RECORD_CODES, Code, FieldError, Rejected
 from schemas.records import Origins, Replay, Replayed, Slice, chunk_number
 from schemas.topics import TopicName
@@ -28,6 +28,7 @@ CHANGES_BYTES: Final = 4 * 1024
 MAX_TIMESTAMP: Final = 2**53
 PHONE_NUMBER_SHOWN: Final = 64
 _INDEX: Final = "record-index"
+_CODE: Final = re.compile(rb"[a-z][a-z_]{0,63}")
 _CONNECT_STAGES: Final = {"cut": b"VALUE_CONVERTER", "clean": b"TRANSFORMATION", "load": b"TASK_PUT"}
 """Our stages under the names of Connect's (org.apache.kafka.connect.runtime.errors.Stage)."""
 
@@ -259,11 +260,11 @@ def from_message(
 ) -> DeadLetter | None:
     """Return the letter in a message of `calls.dead-letter`, or None if dialfeed did not write it.
 
-    `parked` says that the message is one of `calls.parking`.
+    `parked` says that the message is one of `calls.parking`. Raise NewerError.
     """
     found = dict(headers)  # the last of a name, as `schemas.messages.header`
     get = found.get
-    if get("dlq.version") != VERSION:  # before anything of it is remembered
+    if not is_ours(get("dlq.version")):  # before anything of it is remembered
         return None
     submission_id, record_index = _same_text(get("submission-id")), int_of(get(_INDEX))
     if submission_id is None or record_index is None:
@@ -271,6 +272,7 @@ def from_message(
     try:
         errors = _errors_in(found)
     except ValueError:
+        _refuse_newer_code(get("dlq.code"))
         return None
     return DeadLetter(
         record=value,
@@ -294,6 +296,21 @@ def from_message(
         changes=text_of(get("dlq.changes")) or "",
         parked=parked,
     )
+
+
+def is_ours(version: bytes | None) -> bool:
+    """Return whether a message with this header `dlq.version` is a dead letter of dialfeed. Raise NewerError."""
+    if version == VERSION:
+        return True
+    if (number := int_of(version)) is not None and number > int(VERSION):
+        raise NewerError(f"as a dead letter of version {number}, which this one does not know")
+    return False
+
+
+def _refuse_newer_code(code: bytes | None) -> None:
+    """Raise NewerError if this has the form of a code: codes are added, none is taken away."""
+    if code is not None and _CODE.fullmatch(code):
+        raise NewerError(f"as a dead letter with the code {code.decode()}, which this one does not know")
 
 
 class DeadLetterDecoder:
@@ -321,6 +338,13 @@ class DeadLetterDecoder:
             at = max(place for place, (name, _) in enumerate(headers) if name == _INDEX)
             self._letter, self._before, self._after = letter, headers[:at], headers[at + 1 :]
         return letter
+
+    def decode_message(self, message: Any, *, parked: bool = False) -> DeadLetter | None:
+        """Do as `decode` with a message as it was read from Kafka; a NewerError says where it is."""
+        try:
+            return self.decode(message.value, message.headers, parked=parked)
+        except NewerError as newer:
+            raise newer.at(message) from None
 
 
 class _Phone(msgspec.Struct):

@@ -17,6 +17,7 @@ class WorldError(Exception):
     WorldError
     +-- TryAgainError    wait, then do the same again: a broker or ClickHouse is away or busy
     +-- MustStopError    stop the process without acknowledging: a person has to mend something; the text says what
+        +-- NewerError   a message of a newer version of dialfeed: this part has to be upgraded first
     """
 
 
@@ -26,6 +27,45 @@ class TryAgainError(WorldError):
 
 class MustStopError(WorldError):
     """Stop without acknowledging; the text says what a person has to do."""
+
+
+class NewerError(MustStopError):
+    """What a newer version of dialfeed wrote cannot be read yet, and must not be passed over.
+
+    `what` tells how that shows, such as a schema's fingerprint; `place` is the message, where that is known.
+    """
+
+    def __init__(self, what: str, place: str = "") -> None:
+        where = f" ({place})" if place else ""
+        super().__init__(
+            f"a message{where} was written by a newer version of dialfeed, {what}: upgrade this part first."
+            " The message stays where it is, nothing is lost; docs/upgrade.md tells the order"
+        )
+        self.what = what
+
+    def at(self, message: Located) -> NewerError:
+        """Return the same, with the message's place."""
+        return NewerError(self.what, f"topic {message.topic}, partition {message.partition}, offset {message.offset}")
+
+
+class Located(Protocol):
+    """A message as it was read from Kafka, whatever reads it."""
+
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def offset(self) -> int: ...
+
+
+class ReadMessage(Located, Protocol):
+    """Such a message with its value."""
+
+    @property
+    def value(self) -> bytes | None: ...
 
 
 @dataclass(frozen=True, slots=True)

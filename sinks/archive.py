@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from aiokafka import ConsumerRecord
 
-from schemas.codecs import UndecodableError, decode
+from schemas.codecs import UndecodableError, decode_message
 from schemas.dead_letters import DeadLetter, DeadLetterDecoder
 from schemas.kafka_connection import KafkaConnection
 from schemas.records import SubmissionAccepted
@@ -61,17 +61,17 @@ class Archive:
         return await self._consuming.stop()
 
     def read(self, messages: Sequence[ConsumerRecord]) -> list[DeadLetter | SubmissionAccepted]:
-        """Return what is kept of the messages; one that is not dialfeed's is passed over."""
+        """Return what is kept of the messages; one that is not dialfeed's is passed over. Raise NewerError."""
         decoder = DeadLetterDecoder()
         letters = [
-            decoder.decode(message.value, message.headers, parked=message.topic == self._parking)
+            decoder.decode_message(message, parked=message.topic == self._parking)
             for message in messages
             if message.topic != self._receipts
         ]
         ours = [letter for letter in letters if letter is not None]
         if len(ours) < len(letters):
             log.warning("foreign_messages_skipped", count=len(letters) - len(ours), topic=self._dead_letters)
-        return [*ours, *_accepted(message.value for message in messages if message.topic == self._receipts)]
+        return [*ours, *_accepted(message for message in messages if message.topic == self._receipts)]
 
     async def write(self, items: Sequence[DeadLetter | SubmissionAccepted]) -> None:
         """Store what `read` returned; raise TryAgainError or MustStopError."""
@@ -86,9 +86,9 @@ def _inserts(items: Sequence[DeadLetter | SubmissionAccepted]) -> list[Insert]:
     return [*inserts, submissions_insert(accepted)] if accepted else inserts
 
 
-def _accepted(values: Iterator[bytes | None]) -> Iterator[SubmissionAccepted]:
-    for value in values:
+def _accepted(messages: Iterator[ConsumerRecord]) -> Iterator[SubmissionAccepted]:
+    for message in messages:
         try:
-            yield decode(value, SubmissionAccepted)
+            yield decode_message(message, SubmissionAccepted)
         except UndecodableError:
             continue  # a receipt, as nearly all are

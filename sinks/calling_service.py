@@ -22,7 +22,7 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
 
-from schemas.codecs import UndecodableError, decode
+from schemas.codecs import UndecodableError, decode_message
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError
 from schemas.records import DialerCommand
@@ -201,10 +201,10 @@ class CallingService:
 
 
 def delivery_of(message: ConsumerRecord) -> Delivery:
-    """Return what is to be told of a message; nothing of one that is no command."""
+    """Return what is to be told of a message; nothing of one that is no command. Raise NewerError."""
     place = (message.topic, message.partition)
     try:
-        command = decode(message.value, DialerCommand)
+        command = decode_message(message, DialerCommand)
     except UndecodableError:
         log.warning("foreign_messages_skipped", count=1, topic=message.topic)
         return Delivery(place, message.offset, "", "", None)

@@ -20,7 +20,7 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from schemas import dead_letters
-from schemas.codecs import UndecodableError, decode, encode
+from schemas.codecs import UndecodableError, decode_message, encode
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message, Publisher
 from schemas.records import DialerCommand, PhoneLogChunk, Receipt
@@ -97,7 +97,10 @@ class Load:
         self._memory = _Memory()  # a flush still under way keeps the old one, and what it learns is not kept
 
     def read(self, messages: Sequence[ConsumerRecord]) -> list[ConsumerRecord | PhoneLogChunk]:
-        """Return the statuses, as they are, and the chunks; a message that is not dialfeed's is passed over."""
+        """Return the statuses, as they are, and the chunks; a message that is not dialfeed's is passed over.
+
+        Raise NewerError.
+        """
         items = [message if message.topic == self._status_topic else _chunk_in(message) for message in messages]
         found = [item for item in items if item is not None]
         if len(found) < len(messages):
@@ -199,7 +202,7 @@ def _are_replayed(items: Sequence[ConsumerRecord | PhoneLogChunk]) -> bool:
 
 def _chunk_in(message: ConsumerRecord) -> PhoneLogChunk | None:
     try:
-        chunk = decode(message.value, PhoneLogChunk)
+        chunk = decode_message(message, PhoneLogChunk)
     except UndecodableError:
         return None
     return chunk if is_whole(chunk) else None

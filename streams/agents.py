@@ -19,7 +19,7 @@ from typing import Any, Final
 import faust
 import structlog
 
-from schemas.codecs import UndecodableError, decode
+from schemas.codecs import UndecodableError, decode_message
 from schemas.dead_letters import to_message
 from schemas.identity import new_id
 from schemas.messages import Message, MustStopError, Publisher, TryAgainError
@@ -208,9 +208,12 @@ def _header_pairs(headers: Any) -> list[tuple[str, bytes | None]]:
 
 
 def _chunk_in(raw: RawMessage) -> Chunk:
-    """Return the chunk; what somebody else put on the topic becomes a chunk that is dead-lettered whole."""
+    """Return the chunk; what somebody else put on the topic becomes a chunk that is dead-lettered whole.
+
+    Raise NewerError: what a newer dialfeed wrote is none of that.
+    """
     try:
-        chunk = decode(raw.value, Chunk)
+        chunk = decode_message(raw, Chunk)
     except UndecodableError as error:
         return uncut(raw, FieldError(Code.UNDECODABLE, "", str(error)))
     if replaying.is_whole(chunk):

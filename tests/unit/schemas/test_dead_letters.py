@@ -94,7 +94,7 @@ def test_many_errors_still_fit_a_header() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("dlq.version", b"99"),
+        ("dlq.version", b"x"),
         ("submission-id", b""),
         ("record-index", b"-1"),
         ("record-index", b"\xff"),
@@ -112,8 +112,8 @@ def test_without_the_list_of_errors_the_first_one_is_still_told() -> None:
     assert found.errors == ERRORS[:1]
 
 
-def test_a_code_nobody_knows_makes_it_foreign() -> None:
-    headers = (("dlq.version", b"1"), ("submission-id", b"s"), ("record-index", b"1"), ("dlq.code", b"made_up"))
+def test_what_cannot_be_a_code_makes_it_foreign() -> None:
+    headers = (("dlq.version", b"1"), ("submission-id", b"s"), ("record-index", b"1"), ("dlq.code", b"made up!"))
     assert back(headers) is None
 
 
