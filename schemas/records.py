@@ -150,6 +150,7 @@ class Workspace(Record, frozen=True, kw_only=True):
     name: str
     timezone: str | None = None
     created_at: int
+    deleted_at: int | None = None
 
 
 class ApiKey(Record, frozen=True, kw_only=True):
@@ -173,6 +174,7 @@ class Agent(Record, frozen=True, kw_only=True):
     name: str
     versions: list[AgentVersion]
     created_at: int
+    deleted_at: int | None = None
 
 
 class CallingNumber(Record, frozen=True, kw_only=True):
@@ -181,6 +183,9 @@ class CallingNumber(Record, frozen=True, kw_only=True):
     number: str
     agent_id: str | None = None
     created_at: int
+    earlier: list[CallingNumber] = []
+    changed_at: int = 0
+    deleted_at: int | None = None
 
 
 class Batch(Record, frozen=True, kw_only=True):
@@ -195,6 +200,9 @@ class Batch(Record, frozen=True, kw_only=True):
     calling_hour_end: str | None = None
     allowed_days: list[int] = []
     created_at: int
+    earlier: list[Batch] = []
+    changed_at: int = 0
+    deleted_at: int | None = None
 
 
 RegistryRecord = Workspace | ApiKey | Agent | CallingNumber | Batch

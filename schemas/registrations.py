@@ -18,7 +18,7 @@ from schemas.agent_schemas import SchemaRefused, compile_validator, parse_schema
 from schemas.identity import hash_api_key, new_api_key, new_id
 from schemas.outcomes import FieldError
 from schemas.records import Agent, AgentVersion, ApiKey, Batch, CallingNumber, Workspace
-from schemas.registry import ADMINISTRATION, Registry
+from schemas.registry import ADMINISTRATION, Registry, changed
 from schemas.schema_compatibility import next_version
 
 MAX_NAME_CHARACTERS: Final = 200
@@ -46,6 +46,7 @@ class Refusal(Enum):
     WRONG = auto()  # a value cannot be used
     MISSING = auto()  # what it refers to is not registered, or not in this workspace
     TAKEN = auto()  # there is one already
+    USED = auto()  # others need it
 
 
 class RegistrationRefusedError(Exception):
@@ -69,7 +70,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What a new batch is made of.
+    """What a batch is made of.
 
     `calling_hours` as `09:00-18:00`, an end before the start is past midnight; `days` as names or numbers, 0 is Sunday.
     """
@@ -92,7 +93,7 @@ def find_workspace(state: Registry, id_or_name: str) -> Workspace:
         ids = ", ".join(workspace.workspace_id for workspace in named)
         raise _wrong(
             "workspaceId",
-            f"{len(named)} workspaces have the name {_quoted(id_or_name)}",
+            f"{len(named)} workspaces have the name {quoted(id_or_name)}",
             f"Give an id instead: {ids}.",
         )
     if not named:
@@ -120,7 +121,7 @@ def new_workspace(state: Registry, rules: Rules, name: str, timezone: str | None
     name = _name(name)
     taken = [workspace.workspace_id for workspace in state.workspaces.values() if workspace.name == name]
     if taken:
-        raise _taken("name", f"a workspace {_quoted(name)} is there already", f"Use it: its id is {taken[0]}.")
+        raise _taken("name", f"a workspace {quoted(name)} is there already", f"Use it: its id is {taken[0]}.")
     return Workspace(workspace_id=new_id(), name=name, timezone=_zone(rules, timezone), created_at=now_ms)
 
 
@@ -184,7 +185,7 @@ def new_number(state: Registry, rules: Rules, agent: Agent, number: str, now_ms:
     """Return a calling number, as E.164, of the agent's workspace, that the agent speaks on."""
     e164 = rules.normalise(number)
     if isinstance(e164, FieldError):
-        raise _wrong("number", f"{_quoted(number)} is no calling number: {e164.message}", "Correct the number.")
+        raise _wrong("number", f"{quoted(number)} is no calling number: {e164.message}", "Correct the number.")
     taken = [other.phone_id for other in state.numbers.values() if other.number == e164]
     if taken:
         raise _taken("number", f"the number {e164} is there already", f"Use it: its phone id is {taken[0]}.")
@@ -216,18 +217,50 @@ def new_batch(state: Registry, rules: Rules, workspace: Workspace, campaign: Cam
     )
 
 
+def assigned_number(number: CallingNumber, agent: Agent, now_ms: int) -> CallingNumber:
+    """Return the calling number with another agent, of its workspace, that speaks on it from now on."""
+    return changed(number, msgspec.structs.replace(number, agent_id=agent.agent_id), now_ms)
+
+
+def campaign_of(batch: Batch) -> Campaign:
+    """Return what a batch is made of, as it was given."""
+    start, end = batch.calling_hour_start, batch.calling_hour_end
+    return Campaign(
+        name=batch.name,
+        phone_ids=batch.phone_ids,
+        retry=batch.retry,
+        delay=batch.delay,
+        timezone=batch.timezone,
+        calling_hours=f"{start}-{end}" if start and end else None,
+        days=[str(day) for day in batch.allowed_days],
+    )
+
+
+def changed_batch(state: Registry, rules: Rules, batch: Batch, campaign: Campaign, now_ms: int) -> Batch:
+    """Return the batch made of something else from now on; what was accepted before is judged by what it was."""
+    owner = state.workspaces[batch.workspace_id]
+    made = new_batch(state, rules, owner, campaign, batch.created_at)
+    return same_batch(batch, made, now_ms)
+
+
+def same_batch(batch: Batch, made: Batch, now_ms: int) -> Batch:
+    """Return `made` as what the batch is from now on, under its id."""
+    kept = {name: getattr(batch, name) for name in ("batch_id", "created_at", "earlier", "changed_at")}
+    return changed(batch, msgspec.structs.replace(made, **kept), now_ms)
+
+
 def _owned(kept: Mapping[str, _Owned], kind: str, wanted: str, workspace: Workspace | None) -> _Owned:
     found = kept.get(wanted)
     if found is None:
         raise _missing(kind, wanted, f"dialfeed {kind} list")
     if workspace is not None and found.workspace_id != workspace.workspace_id:
-        sentence = f"the {kind} {_quoted(wanted)} belongs to another workspace than {_quoted(workspace.name)}"
+        sentence = f"the {kind} {quoted(wanted)} belongs to another workspace than {quoted(workspace.name)}"
         raise RegistrationRefusedError(Refusal.MISSING, ID_FIELDS[kind], sentence, f"See `dialfeed {kind} list`.")
     return found
 
 
 def _missing(kind: str, wanted: str, where_to_look: str) -> RegistrationRefusedError:
-    sentence = f"there is no {kind} {_quoted(wanted)}"
+    sentence = f"there is no {kind} {quoted(wanted)}"
     return RegistrationRefusedError(Refusal.MISSING, ID_FIELDS[kind], sentence, f"See `{where_to_look}`.")
 
 
@@ -239,7 +272,8 @@ def _taken(field: str, sentence: str, remedy: str) -> RegistrationRefusedError:
     return RegistrationRefusedError(Refusal.TAKEN, field, sentence, remedy)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text of somebody else's in quotation marks, cut where it is long."""
     return f'"{text}"' if len(text) <= MOST_QUOTED else f'"{text[: MOST_QUOTED - 3]}..."'
 
 
@@ -247,7 +281,7 @@ def _name(text: str) -> str:
     name = text.strip()
     if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
         remedy = f"Take 1 to {MAX_NAME_CHARACTERS} printable characters."
-        raise _wrong("name", f"the name {_quoted(text)} cannot be used", remedy)
+        raise _wrong("name", f"the name {quoted(text)} cannot be used", remedy)
     return name
 
 
@@ -256,17 +290,17 @@ def _zone(rules: Rules, name: str | None) -> str | None:
         return None
     if not rules.known_timezone(name):
         remedy = "Take an IANA name, such as America/New_York."
-        raise _wrong("timezone", f"the tz database has no zone {_quoted(name)}", remedy)
+        raise _wrong("timezone", f"the tz database has no zone {quoted(name)}", remedy)
     return name
 
 
 def _hours(text: str | None) -> tuple[str | None, str | None]:
-    if text is None:
+    if not text:
         return None, None
     match = _HOURS.fullmatch(text)
     if match is None or match[1] == match[2]:
         remedy = "Give two times, as in 09:00-18:00."
-        raise _wrong("callingHour", f"calling hours {_quoted(text)} cannot be used", remedy)
+        raise _wrong("callingHour", f"calling hours {quoted(text)} cannot be used", remedy)
     return match[1], match[2]
 
 
@@ -281,4 +315,4 @@ def _day(text: str) -> int:
     if short.isdecimal() and short.isascii() and int(short) < len(DAYS):
         return int(short)
     remedy = "Days are sun, mon, tue, wed, thu, fri, sat, or 0 to 6."
-    raise _wrong("allowedDays", f"there is no day {_quoted(text)}", remedy)
+    raise _wrong("allowedDays", f"there is no day {quoted(text)}", remedy)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from pydantic_core import SchemaError
 
 from schemas.agent_schemas import SchemaRefused, Validator, compile_validator, parse_schema
 from schemas.outcomes import Code, FieldError
 from schemas.records import Agent, AgentVersion, Batch, Chunk
-from schemas.registry import Registry, version_at
+from schemas.registry import Registry, as_of, version_at
 from streams.gathering import parted
 
 
@@ -22,11 +23,14 @@ class Campaign:
     workspace_zone: str | None
     agent_id: str
     schema_version: int
-    validator: Validator
+    validator: Validator = field(compare=False)  # agent and version say which
 
 
 Part = tuple[Chunk, Campaign | FieldError]
 """Records, and what they are checked against, or why that cannot be known."""
+
+_UNKNOWN: Final = FieldError(Code.BATCH_UNKNOWN, "/batchId", "no batch has this id: create it, then replay")
+_DELETED: Final = FieldError(Code.BATCH_UNKNOWN, "/batchId", "the batch was deleted: replay to another one")
 
 
 @dataclass(slots=True)
@@ -43,13 +47,13 @@ class Campaigns:
         it was written: that it cannot be compiled now is a fault of ours.
         """
         batch = self.registry.batches.get(batch_id)
-        if batch is None:
-            return FieldError(Code.BATCH_UNKNOWN, "/batchId", "no batch has this id: create it, then replay")
-        return self.of(batch, accepted_at, version)
+        if batch is None:  # whenever it was deleted: nobody would make the call
+            return _DELETED if batch_id in self.registry.ever.batches else _UNKNOWN
+        return self.of(as_of(batch, accepted_at), accepted_at, version)
 
     def of(self, batch: Batch, accepted_at: int, named: int | None = None) -> Campaign | FieldError:
         """Do as `find` does for a batch that need not be registered yet."""
-        agent = self.registry.agent_of_batch(batch)
+        agent = self.registry.agent_of_batch(batch, accepted_at)
         if agent is None:
             return FieldError(Code.AGENT_UNKNOWN, "/batchId", "no agent is assigned to any of the batch's numbers")
         version = version_at(agent, accepted_at) if named is None else _version(agent, named)
@@ -58,7 +62,7 @@ class Campaigns:
         validator = self._usable(agent, version)
         if isinstance(validator, FieldError):
             return validator
-        workspace = self.registry.workspaces.get(batch.workspace_id)
+        workspace = self.registry.ever.workspaces.get(batch.workspace_id)
         return Campaign(
             workspace_id=batch.workspace_id,
             batch_zone=batch.timezone,
@@ -69,15 +73,15 @@ class Campaigns:
         )
 
     def parts(self, chunk: Chunk) -> list[Part]:
-        """Return the chunk with its campaign; in parts where it was gathered across a change of the schema."""
+        """Return the chunk with its campaign; in parts where it was gathered across a change of any of it."""
         batch_id, origins = chunk.batch_id or "", chunk.origins
-        found = self.find(batch_id, chunk.accepted_at)
-        if origins is None or isinstance(found, FieldError):
-            return [(chunk, found)]
-        agent = self.registry.agents[found.agent_id]
-        versions = {time: version_at(agent, time).version for time in set(origins.accepted_at)}
-        parts = parted(chunk, origins, [versions[time] for time in origins.accepted_at])
-        return [(part, self.find(batch_id, part.accepted_at)) for part in parts]
+        if origins is None:
+            return [(chunk, self.find(batch_id, chunk.accepted_at))]
+        found = {time: self.find(batch_id, time) for time in set(origins.accepted_at)}
+        places = {each: place for place, each in enumerate(dict.fromkeys(found.values()))}
+        kinds = {time: places[each] for time, each in found.items()}
+        parts = parted(chunk, origins, [kinds[time] for time in origins.accepted_at])
+        return [(part, found[part.accepted_at]) for part in parts]
 
     def _usable(self, agent: Agent, version: AgentVersion) -> Validator | FieldError:
         try:

@@ -31,15 +31,14 @@ def groups_of(chunk: Chunk, replay: Replay, campaigns: Campaigns) -> list[Group]
     """Return the slice's records by what they are checked against."""
     if not chunk.batch_id:
         return [(list(range(len(chunk.records))), _MISSING)]
-    groups: dict[int, Group] = {}
+    groups: dict[Campaign | FieldError, Group] = {}
     at_time: dict[int, Campaign | FieldError] = {}
     for place, each in enumerate(replay.records):
         time = each.accepted_at if replay.counts_from is None else replay.counts_from
         if time not in at_time:
             at_time[time] = campaigns.find(chunk.batch_id, time, replay.agent_version)
         found = at_time[time]
-        version = 0 if isinstance(found, FieldError) else found.schema_version
-        groups.setdefault(version, ([], found))[0].append(place)
+        groups.setdefault(found, ([], found))[0].append(place)
     return list(groups.values())
 
 

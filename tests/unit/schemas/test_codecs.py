@@ -43,12 +43,22 @@ EXAMPLES: list[Record] = [
         created_at=1,
     ),
     Batch(batch_id="b", workspace_id="w", name="n", phone_ids=["p"], allowed_days=[0, 6], created_at=1),
+    Batch(
+        batch_id="b",
+        workspace_id="w",
+        name="n",
+        phone_ids=["q"],
+        created_at=1,
+        earlier=[Batch(batch_id="b", workspace_id="w", name="n", phone_ids=["p"], created_at=1)],
+        changed_at=2,
+        deleted_at=3,
+    ),
 ]
 WRITTEN_WITH = {
-    "Agent": {"cb4fdf83db9a218d"},
+    "Agent": {"cb4fdf83db9a218d", "2f46738c5d82f53c"},
     "ApiKey": {"7a2fd266400b34d0"},
-    "Batch": {"a7143958a25f47db"},
-    "CallingNumber": {"03646000803c70b7"},
+    "Batch": {"a7143958a25f47db", "b3d5ac548ec89b48"},
+    "CallingNumber": {"03646000803c70b7", "36909ecde92d963f"},
     "Chunk": {"7685c9ca80c17429"},
     "DialerCommand": {"4feef60ca7e88fbd"},
     "PhoneLogChunk": {"ef0c98b844476de2"},
@@ -57,7 +67,7 @@ WRITTEN_WITH = {
     "ReplayProgress": {"d8b6ae0c7ec4b4c7"},
     "ReplayReceipt": {"202c39df94b2d56f"},
     "SubmissionAccepted": {"b2074e576a3ac386"},
-    "Workspace": {"3fb377b08fb01d81"},
+    "Workspace": {"3fb377b08fb01d81", "97eba99c42c2a469"},
 }
 """Every fingerprint that may be on a topic. Add the one of a schema you change, and keep the former schema."""
 

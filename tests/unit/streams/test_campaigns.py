@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka.structs import ConsumerRecord
 
 from schemas.outcomes import Code, FieldError
 from schemas.records import Agent, AgentVersion, Batch, CallingNumber, Chunk
-from schemas.registry import Registry
+from schemas.registry import Registry, changed
 from streams.campaigns import Campaign, Campaigns
 from streams.gathering import Window
 from tests.support.samples import SCHEMA, chunk
@@ -78,3 +79,20 @@ def test_a_batch_that_is_not_known_is_the_reason_for_the_whole_chunk(campaigns: 
     ((_, why),) = campaigns.parts(chunk({}, batch_id="gone"))
     assert isinstance(why, FieldError)
     assert why.code is Code.BATCH_UNKNOWN
+
+
+def test_what_was_gathered_across_a_change_of_the_batch_is_parted(campaigns: Campaigns) -> None:
+    batch = campaigns.registry.batches["b"]
+    campaigns.registry.apply(changed(batch, msgspec.structs.replace(batch, timezone="Europe/Berlin"), 1500))
+    parts = campaigns.parts(gathered(1400, 1500, 1499))
+    assert [campaign.batch_zone for _, campaign in parts if isinstance(campaign, Campaign)] == [None, "Europe/Berlin"]
+    assert [part.records for part, _ in parts] == [[b"0", b"2"], [b"1"]]
+
+
+@pytest.mark.parametrize("accepted_at", [1, 1500, 99_999])
+def test_nobody_calls_for_a_batch_that_was_deleted(campaigns: Campaigns, accepted_at: int) -> None:
+    batch = campaigns.registry.batches["b"]
+    campaigns.registry.apply(msgspec.structs.replace(batch, deleted_at=1500))
+    found = campaigns.find("b", accepted_at)
+    assert isinstance(found, FieldError)
+    assert (found.code, "deleted" in found.message) == (Code.BATCH_UNKNOWN, True)
