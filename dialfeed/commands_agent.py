@@ -14,13 +14,13 @@ from dialfeed.help_layout import group
 from dialfeed.output import answer, answer_rows, rfc3339
 from dialfeed.registry_session import open_registry
 from dialfeed.settings import Settings
-from schemas import registrations
+from schemas import deletions, registrations
 from schemas.records import Agent, AgentVersion
 
 
 @group()
 def agent() -> None:
-    """Make, update, list and show voice-AI agents: a variable schema says what one has to know of whom it calls."""
+    """Make, update, list, show and delete voice-AI agents: a schema says what one has to know of whom it calls."""
 
 
 @agent.command(
@@ -99,6 +99,20 @@ async def show(settings: Settings, as_json: bool, agent_id: str) -> None:
     for version in found.versions:
         click.echo(f"\nversion {version.version}, {rfc3339(version.created_at)}:\n{version.schema}")
     return None
+
+
+@agent.command(epilog=examples("dialfeed agent delete 5f0c0a4f9be34d1c2a77f3d1"))
+@click.argument("agent_id")
+@json_option
+@settings_options(*REGISTRY_SETTINGS)
+@asynchronous
+async def delete(settings: Settings, as_json: bool, agent_id: str) -> None:
+    """Delete the agent AGENT_ID, once it speaks on no calling number."""
+    async with open_registry(settings) as registry:
+        found = registrations.find_agent(registry.state, agent_id)
+        deleted = deletions.deleted_agent(registry.state, found, now_ms())
+        await registry.write(deleted)
+    answer({"agentId": deleted.agent_id, "deletedAt": rfc3339(deleted.deleted_at)}, as_json)
 
 
 def _read(schema: str) -> str:

@@ -7,15 +7,15 @@ import click
 from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
 from dialfeed.help_layout import group
-from dialfeed.output import answer, answer_rows
+from dialfeed.output import answer, answer_rows, rfc3339
 from dialfeed.registry_session import RULES, open_registry
 from dialfeed.settings import Settings
-from schemas import registrations
+from schemas import deletions, registrations
 
 
 @group()
 def workspace() -> None:
-    """Make and list workspaces, the tenants: each owns its keys, agents, numbers and batches."""
+    """Make, list and delete workspaces, the tenants: each owns its keys, agents, numbers and batches."""
 
 
 @workspace.command(
@@ -44,3 +44,17 @@ async def list_all(settings: Settings, as_json: bool) -> None:
         kept = sorted(registry.state.workspaces.values(), key=lambda one: one.created_at)
     rows = [{"workspaceId": one.workspace_id, "name": one.name, "timezone": one.timezone} for one in kept]
     answer_rows(rows, as_json, empty="no workspaces yet: make one with `dialfeed workspace create NAME`")
+
+
+@workspace.command(epilog=examples("dialfeed workspace delete Acme"))
+@click.argument("workspace", metavar="W")
+@json_option
+@settings_options(*REGISTRY_SETTINGS)
+@asynchronous
+async def delete(settings: Settings, as_json: bool, workspace: str) -> None:
+    """Delete the workspace W (id or name), once its keys are revoked and nothing else is in it."""
+    async with open_registry(settings) as registry:
+        found = registrations.find_workspace(registry.state, workspace)
+        deleted = deletions.deleted_workspace(registry.state, found, now_ms())
+        await registry.write(deleted)
+    answer({"workspaceId": deleted.workspace_id, "deletedAt": rfc3339(deleted.deleted_at)}, as_json)

@@ -12,13 +12,15 @@ from starlette.routing import Route
 
 from ingest_api import admin_bodies as bodies
 from ingest_api import batches
+from ingest_api.batches import NewBatch
 from ingest_api.body import read_json_body
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.from_store import from_store
 from ingest_api.paging import listed_page_of
 from ingest_api.registering import register
 from ingest_api.routing import Handler, route
-from schemas import registrations
+from schemas import deletions, registrations
 from schemas.identity import new_id
 from schemas.outcomes import HttpCode
 from schemas.records import RegistryRecord, Workspace
@@ -191,6 +193,73 @@ async def _create_batch(edge: Edge, _: Request, fields: dict[str, Any]) -> Answe
     return success("Batch created", bodies.batch_shown(made, state), 201)
 
 
+async def _assign_number(edge: Edge, request: Request, fields: dict[str, Any]) -> Answer:
+    state = edge.access.known
+    known = _found(state.numbers, request.path_params["id"])
+    asked = bodies.checked(bodies.Assignment, fields)
+    speaker = registrations.find_agent(state, asked.agentId, state.workspaces[known.workspace_id])
+    made = registrations.assigned_number(known, speaker, edge.now_ms())
+    if made is not known:
+        await _register(edge, made)
+    return success("Number assigned", bodies.number_shown(made))
+
+
+async def _update_batch(edge: Edge, request: Request, fields: dict[str, Any]) -> Answer:
+    """Change the fields of createBatch that the body has; null takes one away. What is not named stays."""
+    state = edge.access.known
+    known = _found(state.batches, request.path_params["id"])
+    asked = bodies.checked(NewBatch, bodies.batch_fields(known) | fields, edge.known_timezone)
+    unknown = await edge.access.unknown_numbers(known.workspace_id, asked.callingNumbers)
+    if unknown:
+        raise RefusedError(*batches.unknown_numbers(unknown))
+    now = edge.now_ms()
+    made = registrations.same_batch(known, batches.batch_of(asked, known.batch_id, known.workspace_id, now), now)
+    if made is not known:
+        await _register(edge, made)
+    return success("Batch updated", bodies.batch_shown(made, state))
+
+
+async def _delete_workspace(edge: Edge, request: Request, _: dict[str, Any]) -> Answer:
+    state = edge.access.known
+    known = _found(state.workspaces, request.path_params["id"])
+    await _register(edge, deletions.deleted_workspace(state, known, edge.now_ms()))
+    return success("Workspace deleted", bodies.workspace_shown(known))
+
+
+async def _delete_agent(edge: Edge, request: Request, _: dict[str, Any]) -> Answer:
+    state = edge.access.known
+    known = _found(state.agents, request.path_params["id"])
+    await _register(edge, deletions.deleted_agent(state, known, edge.now_ms()))
+    return success("Agent deleted", bodies.agent_shown(known))
+
+
+async def _delete_number(edge: Edge, request: Request, _: dict[str, Any]) -> Answer:
+    state = edge.access.known
+    known = _found(state.numbers, request.path_params["id"])
+    await _register(edge, deletions.deleted_number(state, known, edge.now_ms()))
+    return success("Number deleted", bodies.number_shown(known))
+
+
+async def _delete_batch(edge: Edge, request: Request, _: dict[str, Any]) -> Answer:
+    state = edge.access.known
+    known = _found(state.batches, request.path_params["id"])
+    pending = 0 if _drops_pending(request) else await _pending(edge, known.batch_id)
+    await _register(edge, deletions.deleted_batch(known, pending, edge.now_ms()))
+    return success("Batch deleted", bodies.batch_shown(known, state))
+
+
+def _drops_pending(request: Request) -> bool:
+    said = request.query_params.get("dropPending", "false")
+    if said not in ("true", "false"):
+        raise refused(HttpCode.FIELD_INVALID, "dropPending must be true or false", "/dropPending")
+    return said == "true"
+
+
+async def _pending(edge: Edge, batch_id: str) -> int:
+    counts = (await from_store(edge, edge.store.batch_counts([batch_id]))).get(batch_id)
+    return counts.total_calls - counts.picked if counts is not None else 0
+
+
 _LISTINGS: Final[Mapping[str, Listing]] = {
     "/api/admin/workspaces": _workspaces,
     "/api/admin/keys": _keys,
@@ -207,4 +276,10 @@ _CHANGES: Final[Mapping[tuple[str, str], Change]] = {
     ("PUT", "/api/admin/agents/{id}"): _update_agent,
     ("POST", "/api/admin/numbers"): _create_number,
     ("POST", "/api/admin/batches"): _create_batch,
+    ("PATCH", "/api/admin/numbers/{id}"): _assign_number,
+    ("PATCH", "/api/admin/batches/{id}"): _update_batch,
+    ("DELETE", "/api/admin/workspaces/{id}"): _delete_workspace,
+    ("DELETE", "/api/admin/agents/{id}"): _delete_agent,
+    ("DELETE", "/api/admin/numbers/{id}"): _delete_number,
+    ("DELETE", "/api/admin/batches/{id}"): _delete_batch,
 }

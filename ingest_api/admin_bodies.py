@@ -70,6 +70,10 @@ class NewNumber(_Body):
     number: str = Field(description="with its country code")
 
 
+class Assignment(_Body):
+    agentId: Id = Field(description="the agent that speaks on it from now on")  # noqa: N815  # JSON's name
+
+
 class NewBatchOf(NewBatch):
     """The body of createBatch, and whose batch it is."""
 
@@ -85,12 +89,17 @@ def checked(kind: type[B], fields: dict[str, Any], known_timezone: Callable[[str
 
 
 def refusal(error: RegistrationRefusedError) -> RefusedError:
-    """Return what a registration that is refused is answered: 409 for what is there already, else 400."""
+    """Return what a registration that is refused is answered: 409 for what is there already or is needed, else 400."""
     path = f"/{error.field}"
-    if error.kind is Refusal.TAKEN:
+    if error.kind in (Refusal.TAKEN, Refusal.USED):
         return RefusedError(RequestError(HttpCode.CONFLICT, f"{error.sentence}. {error.remedy}", path))
     hint = "" if error.kind is Refusal.MISSING else f". {error.remedy}"  # else it names a command
     return RefusedError(RequestError(HttpCode.FIELD_INVALID, error.sentence + hint, path))
+
+
+def batch_fields(one: Batch) -> dict[str, Any]:
+    """Return the body of createBatch that would make such a batch."""
+    return {"batchName": one.name, "callingNumbers": one.phone_ids, **calling_rules(one)}
 
 
 def of_workspace(kept: Iterable[Any], workspace_id: str | None) -> list[Any]:
@@ -153,10 +162,8 @@ def batch_shown(one: Batch, state: Registry) -> dict[str, Any]:
     speaker = state.agent_of_batch(one)
     return {
         "batchId": one.batch_id,
-        "batchName": one.name,
         "workspaceId": one.workspace_id,
-        "callingNumbers": one.phone_ids,
         "agentId": speaker.agent_id if speaker is not None else None,
-        **calling_rules(one),
+        **batch_fields(one),
         "createdAt": utc(one.created_at),
     }

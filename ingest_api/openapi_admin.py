@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest_api.admin_bodies import NewAgent, NewBatchOf, NewKey, NewNumber, NewVersion, NewWorkspace
+from ingest_api.admin_bodies import Assignment, NewAgent, NewBatchOf, NewKey, NewNumber, NewVersion, NewWorkspace
+from ingest_api.batches import NewBatch
 from ingest_api.openapi_parts import ASKING, SENDING, answer_of, errors_of, path_id, query_of
 from ingest_api.openapi_schemas import BOOLEAN, COUNT, MAYBE_TEXT, TEXT, Schema, array_of, object_of
 from ingest_api.paging import MOST_LIMIT, MOST_PAGE
@@ -40,9 +41,11 @@ def admin_paths() -> dict[str, Schema]:
     """Return the paths under /api/admin."""
     full_agent = {**_AGENT, "versions": [{"version": 1, "createdAt": _AT, "schema": _AVRO}]}
     new_agent = {"workspaceId": _ID, "name": "Reminder", "schema": _AVRO}
+    change, changed = {"retry": 3, "callingHour": None}, {**_BATCH, "retry": 3}
     new_number = {"workspaceId": _ID, "agentId": _ID, "number": "+4915112345678"}
     return {
         "/api/admin/workspaces": _kind("workspace", NewWorkspace, {"name": "Acme"}, _WORKSPACE),
+        "/api/admin/workspaces/{id}": {"delete": _deletion("workspace", _WORKSPACE)},
         "/api/admin/keys": _kind("key", NewKey, {"workspaceId": _ID, "name": "crm"}, _KEY, {"apiKey": "df_..."}),
         "/api/admin/keys/{id}": {
             "delete": _one("Revoke a key: within seconds it opens nothing any more", "key", {**_KEY, "revokedAt": _AT})
@@ -51,9 +54,20 @@ def admin_paths() -> dict[str, Schema]:
         "/api/admin/agents/{id}": {
             "get": _one("An agent with every version of its variable schema", "agent", full_agent),
             "put": _new_version(),
+            "delete": _deletion("agent", _AGENT),
         },
         "/api/admin/numbers": _kind("calling number", NewNumber, new_number, _NUMBER),
+        "/api/admin/numbers/{id}": {
+            "patch": _change("Assign another agent to a calling number", Assignment, {"agentId": _ID}, _NUMBER),
+            "delete": _deletion("calling number", _NUMBER),
+        },
         "/api/admin/batches": _kind("batch", NewBatchOf, _NEW_BATCH, _BATCH),
+        "/api/admin/batches/{id}": {
+            "patch": _change(
+                "Change a batch: fields that are not named stay, null takes one away", NewBatch, change, changed
+            ),
+            "delete": _batch_deletion(),
+        },
     }
 
 
@@ -72,7 +86,7 @@ def _kind(what: str, body: Any, new: Any, shown: dict[str, Any], once: dict[str,
     }
     made = {**shown, **(once or {})}
     creating = {
-        "summary": f"Make a {what}" if what != "agent" else "Make an agent",
+        "summary": f"Make {_a(what)}",
         "requestBody": _body(body, new),
         "responses": {
             "201": answer_of(201, "made, and known to every process within seconds", _shape(made), made),
@@ -91,6 +105,36 @@ def _one(summary: str, what: str, shown: dict[str, Any]) -> Schema:
             **errors_of(*ASKING, HttpCode.NOT_FOUND),
         },
     }
+
+
+def _deletion(what: str, shown: dict[str, Any]) -> Schema:
+    one = _one(f"Delete {_a(what)}, unless something needs it", what, shown)
+    errors = errors_of(*ASKING, HttpCode.FIELD_INVALID, HttpCode.NOT_FOUND, HttpCode.CONFLICT)
+    return {**one, "responses": {"200": one["responses"]["200"], **errors}}
+
+
+def _batch_deletion() -> Schema:
+    one = _deletion("batch", _BATCH)
+    drop = {
+        "name": "dropPending",
+        "in": "query",
+        "schema": {**BOOLEAN, "default": False},
+        "description": "true: calls that are pending are not made; else they stand against it (409)",
+    }
+    unavailable = errors_of(HttpCode.BUS_UNAVAILABLE, HttpCode.STORE_UNAVAILABLE)
+    return {**one, "parameters": [*one["parameters"], drop], "responses": {**one["responses"], **unavailable}}
+
+
+def _change(summary: str, body: Any, new: Any, shown: dict[str, Any]) -> Schema:
+    one = _one(summary, "one to be changed", shown)
+    content = _body(body, new)
+    content["content"]["application/json"]["schema"].pop("required", None)
+    errors = errors_of(*SENDING, *ASKING, HttpCode.NOT_FOUND)
+    return {**one, "requestBody": content, "responses": {"200": one["responses"]["200"], **errors}}
+
+
+def _a(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 def _new_version() -> Schema:

@@ -122,3 +122,36 @@ def test_a_doctor_names_missing_topics_with_the_remedy(typed: Type) -> None:
     assert ended.code == 1
     assert not found["topics"]["ok"]
     assert "dialfeed topics --create" in found["topics"]["remedy"]
+
+
+def test_a_number_is_assigned_to_another_agent(typed: Type, made: dict[str, Any]) -> None:
+    other = typed("agent", "create", "--workspace", "Acme", "--schema", "agent.avsc", "--json").json["agentId"]
+    assert typed("number", "assign", made["phoneId"], "--agent", other, "--json").json["agentId"] == other
+    assert typed("batch", "show", made["batchId"], "--json").json["agentId"] == other
+
+
+def test_a_batch_is_changed_and_keeps_what_is_not_given(typed: Type, made: dict[str, Any]) -> None:
+    given = ("--timezone", "Europe/Berlin", "--calling-hours", "09:00-18:00", "--day", "mon", "--retry", "2")
+    assert typed("batch", "update", made["batchId"], *given).code == 0
+    assert typed("batch", "update", made["batchId"], "--name", "autumn", "--calling-hours", "").code == 0
+    shown = typed("batch", "show", made["batchId"], "--json").json
+    kept = {"name": "autumn", "timezone": "Europe/Berlin", "callingHours": None, "allowedDays": [1], "retry": 2}
+    assert {name: shown[name] for name in kept} == kept
+    assert shown["phoneIds"] == [made["phoneId"]]
+
+
+def test_what_others_need_is_kept_until_nothing_needs_it(typed: Type, made: dict[str, Any]) -> None:
+    deletions = (
+        ("workspace", "delete", "Acme"),
+        ("agent", "delete", made["agentId"]),
+        ("number", "delete", made["phoneId"]),
+    )
+    for each in deletions:
+        ended = typed(*each)
+        assert (ended.code, "still" in ended.err) == (2, True), each
+    ended = typed("batch", "delete", made["batchId"])  # nobody can say whether calls are pending
+    assert (ended.code, "DIALFEED_API_KEY" in ended.err) == (2, True)
+    assert typed("batch", "delete", made["batchId"], "--drop-pending").code == 0
+    assert typed("key", "revoke", made["keyId"]).code == 0
+    assert [typed(*each).code for each in reversed(deletions)] == [0, 0, 0]
+    assert typed("workspace", "list", "--json").json == []

@@ -13,6 +13,7 @@ from schemas.codecs import decode
 from schemas.identity import hash_api_key
 from schemas.records import Agent, ApiKey, Batch, CallingNumber, Workspace
 from schemas.registry import ADMINISTRATION
+from schemas.stores import BatchCounts
 from schemas.topics import TopicName
 from tests.support.edge import World, served
 from tests.support.known import BATCH, KEY, NOW_MS, OTHER_PHONE, PHONE, WORKSPACE, key_record
@@ -175,9 +176,18 @@ async def test_what_is_there_already_is_a_409(world: World) -> None:
     assert errors(await post(world, "numbers", number), 409) == [("conflict", "/number")]
 
 
-@pytest.mark.parametrize(("method", "path"), [("DELETE", "keys/no-such"), ("GET", "agents/no-such")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "agents/no-such"),
+        *(("DELETE", f"{kind}/no-such") for kind in KINDS),
+        *(("PATCH", f"{kind}/no-such") for kind in ("numbers", "batches")),
+    ],
+)
 async def test_what_does_not_exist_is_a_404(world: World, method: str, path: str) -> None:
-    assert errors(await world.http.request(method, f"/api/admin/{path}", headers=ADMIN), 404) == [("not_found", None)]
+    body = b"{}" if method == "PATCH" else b""
+    answer = await world.http.request(method, f"/api/admin/{path}", content=body, headers=ADMIN)
+    assert errors(answer, 404) == [("not_found", None)]
 
 
 async def test_lists_can_be_of_one_workspace(world: World) -> None:
@@ -226,6 +236,82 @@ async def test_a_version_that_breaks_an_older_one_is_a_409_with_the_reason(world
     assert "visits" in answer.json()["errorMessage"]
     assert errors(await update(world, agent["agentId"], "{"), 400) == [("field_invalid", "/schema")]
     assert errors(await update(world, "no-such", SCHEMA), 404) == [("not_found", None)]
+
+
+async def change(world: World, path: str, body: Any) -> httpx.Response:
+    return await world.http.patch(f"/api/admin/{path}", json=body, headers=ADMIN)
+
+
+async def delete(world: World, path: str) -> httpx.Response:
+    return await world.http.delete(f"/api/admin/{path}", headers=ADMIN)
+
+
+async def test_a_number_is_assigned_to_another_agent_of_its_workspace(world: World) -> None:
+    agent = made(await post(world, "agents", {"workspaceId": WORKSPACE, "schema": SCHEMA}))
+    answer = await change(world, f"numbers/{PHONE}", {"agentId": agent["agentId"]})
+    assert (answer.status_code, answer.json()["data"]["agentId"]) == (200, agent["agentId"])
+    [batch] = [one for one in await get(world, "batches") if one["batchId"] == BATCH]
+    assert batch["agentId"] == agent["agentId"]
+    assert errors(await change(world, f"numbers/{OTHER_PHONE}", {"agentId": agent["agentId"]}), 400) == [
+        ("field_invalid", "/agentId")
+    ]
+    assert errors(await change(world, f"numbers/{PHONE}", {}), 400) == [("field_invalid", "/agentId")]
+
+
+async def test_a_batch_is_changed_where_it_is_named_and_else_stays(world: World) -> None:
+    before = made(await post(world, "batches", NEW_BATCH | {"retry": 2, "timezone": "America/New_York"}))
+    path = f"batches/{before['batchId']}"
+    hours = {"start": "09:00", "end": "17:00"}
+    answer = await change(world, path, {"retry": 3, "timezone": None, "callingHour": hours})
+    assert answer.json()["data"] == before | {"retry": 3, "timezone": None, "callingHour": hours}
+    assert [one for one in await get(world, "batches") if one["batchId"] == before["batchId"]] == [
+        answer.json()["data"]
+    ]
+    for wrong, field in (({"retry": 99}, "/retry"), ({"callingNumbers": [OTHER_PHONE]}, "/callingNumbers/0")):
+        assert errors(await change(world, path, wrong), 400) == [("field_invalid", field)]
+
+
+async def test_what_others_need_is_kept_and_the_counts_are_told(world: World) -> None:
+    made(await post(world, "batches", NEW_BATCH))
+    for path, count in ((f"numbers/{PHONE}", "batches"), ("agents/agent-1", "calling number")):
+        answer = await delete(world, path)
+        assert errors(answer, 409)[0][0] == "conflict"
+        assert count in answer.json()["errorMessage"]
+    refused = await delete(world, f"workspaces/{WORKSPACE}")
+    assert all(kind in refused.json()["errorMessage"] for kind in ("key", "agent", "calling number", "batch"))
+
+
+async def test_a_deleted_batch_is_not_found_and_its_numbers_are_free(world: World) -> None:
+    batch = made(await post(world, "batches", NEW_BATCH))
+    assert (await delete(world, f"batches/{batch['batchId']}")).status_code == 200
+    assert errors(await world.send([{"phoneNumber": "1"}], batch["batchId"]), 404)
+    assert errors(await world.get(f"/api/call/batch-details/{batch['batchId']}"), 404)
+    assert errors(await delete(world, f"batches/{batch['batchId']}"), 404) == [("not_found", None)]
+    assert batch["batchId"] not in [one["batchId"] for one in await get(world, "batches")]
+
+
+async def test_a_batch_with_pending_calls_is_deleted_only_where_they_are_dropped(world: World) -> None:
+    batch = made(await post(world, "batches", NEW_BATCH))
+    world.store.counts[batch["batchId"]] = BatchCounts(total_calls=5, picked=2, completed=1, updated_at=NOW_MS)
+    path = f"batches/{batch['batchId']}"
+    answer = await delete(world, path)
+    assert errors(answer, 409) == [("conflict", "/batchId")]
+    assert "3 pending calls" in answer.json()["errorMessage"]
+    assert errors(await delete(world, f"{path}?dropPending=perhaps"), 400) == [("field_invalid", "/dropPending")]
+    world.store.down = True
+    assert errors(await delete(world, path), 503) == [("store_unavailable", None)]
+    assert (await delete(world, f"{path}?dropPending=true")).status_code == 200
+
+
+async def test_everything_can_be_deleted_from_the_batch_upwards(world: World) -> None:
+    owner = {"workspaceId": made(await post(world, "workspaces", {"name": "Acme"}))["workspaceId"]}
+    agent = made(await post(world, "agents", {**owner, "schema": SCHEMA}))
+    number = made(await post(world, "numbers", {**owner, "agentId": agent["agentId"], "number": "12125551001"}))
+    batch = made(await post(world, "batches", {**owner, "batchName": "x", "callingNumbers": [number["phoneId"]]}))
+    ids = (batch["batchId"], number["phoneId"], agent["agentId"], owner["workspaceId"])
+    for kind, which in zip(("batches", "numbers", "agents", "workspaces"), ids, strict=True):
+        assert (await delete(world, f"{kind}/{which}")).status_code == 200, kind
+        assert which not in json.dumps(await get(world, kind))
 
 
 async def test_nothing_is_made_while_kafka_is_away(world: World) -> None:
