@@ -88,7 +88,7 @@ def kafka_jars(settings: Settings) -> Check:
     if settings.kafka is not None:
         return Check("local Kafka", ok=True, found=NOT_USED)
     jars = default_cache_dir() / f"kafka-{VERSION}" / "libs"
-    found = str(jars) if jars.is_dir() else f"{VERSION} is not fetched yet; `dialfeed run` does it (44 MB)"
+    found = str(jars) if jars.is_dir() else f"{VERSION} is not fetched yet; `dialfeed run` does it (45 MB)"
     return Check("local Kafka", ok=True, found=found)
 
 

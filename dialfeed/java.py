@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,3 +59,15 @@ def _version_of(java: Path) -> int | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return major_version(answer.stderr)
+
+
+def main() -> None:
+    """Print where Java is, or end with 1 and what to do: `python -m dialfeed.java`."""
+    try:
+        sys.stdout.write(f"{find_java()}\n")
+    except JavaMissingError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

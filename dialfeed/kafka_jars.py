@@ -1,6 +1,7 @@
-"""Fetch Apache Kafka once, into the user's cache folder: with Maven where it is, else the official archive.
+"""Fetch Apache Kafka once, into the user's cache folder: from Maven Central, by Maven, or the official archive.
 
 A cache folder appears whole or not at all: it is filled under another name and renamed, one process at a time.
+Standard library only, so that `python -m dialfeed.kafka_jars` fetches it while packages are being installed.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from dialfeed.bound_child import bound
 from dialfeed.kafka_errors import JarsUnavailableError
+from dialfeed.kafka_repository import ANSWER_WITHIN_SECONDS, check_jars, fetch_jars, listed_jars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +38,6 @@ ARCHIVES = tuple(
 )
 CHECKSUM_FILE_LIMIT = 4096  # bytes
 PIECE = 1 << 20  # bytes
-ANSWER_WITHIN_SECONDS = 30.0
 REPORT_EVERY_SECONDS = 2.0
 COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 # kafka_2.13 brings slf4j-api 1.7 and log4j-core 2.25, but nothing between them: without the binding it logs nothing.
@@ -91,36 +94,42 @@ def _one_at_a_time(lock_file: Path, report: Callable[[str], None]) -> Iterator[N
 
 
 def _fill(home: Path, report: Callable[[str], None]) -> None:
-    partial = home.with_name(f"{home.name}.partial")
-    for leftover in (partial, home):  # of an interrupted fetch; of somebody who deleted jars
+    incomplete = home.with_name(f"{home.name}.partial")
+    for leftover in (incomplete, home):  # of an interrupted fetch; of somebody who deleted jars
         shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir()
+    incomplete.mkdir()
     try:
-        _fetch(partial, report)
-        if not _complete(partial):
+        _fetch(incomplete, report)
+        if not _complete(incomplete):
             raise JarsUnavailableError(f"What was fetched is not Kafka {VERSION}. {_remedies()}")
-        partial.rename(home)
+        incomplete.rename(home)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(incomplete, ignore_errors=True)
 
 
 def _fetch(into: Path, report: Callable[[str], None]) -> None:
-    """By the archive that was asked for, else Maven, else the official archives: the first way that works."""
-    asked = os.environ.get(ARCHIVE_SETTING)
-    if asked:
-        _check_address(asked)
-    mvn = None if asked else shutil.which("mvn")
-    ways = ([lambda: _by_maven(mvn, into, report)] if mvn else []) + [
-        lambda url=url: _by_archive(url, into, report) for url in ([asked] if asked else ARCHIVES)
-    ]
+    """Try the archive that was asked for, else Maven Central, Maven and the official archives: the first that works."""
     failures = []
-    for way in ways:
+    for way in _ways():
         try:
-            return way()
+            return way(into, report)
         except (OSError, EOFError, tarfile.TarError) as error:
             failures.append(str(error))
             report(f"Fetching Kafka failed: {failures[-1]}")
+            shutil.rmtree(into / "libs", ignore_errors=True)
     raise JarsUnavailableError(f"Kafka {VERSION} could not be fetched: {'; '.join(failures)}. {_remedies()}")
+
+
+def _ways() -> list[Callable[[Path, Callable[[str], None]], None]]:
+    if asked := os.environ.get(ARCHIVE_SETTING):
+        _check_address(asked)
+        return [partial(_by_archive, asked)]
+    mvn = shutil.which("mvn")
+    return [
+        _from_central,
+        *([partial(_by_maven, mvn)] if mvn else []),
+        *(partial(_by_archive, url) for url in ARCHIVES),
+    ]
 
 
 def _remedies() -> str:
@@ -131,8 +140,21 @@ def _remedies() -> str:
     )
 
 
+def _from_central(into: Path, report: Callable[[str], None]) -> None:
+    reported = 0.0
+
+    def progress(done: int) -> None:
+        nonlocal reported
+        if time.monotonic() - reported > REPORT_EVERY_SECONDS:
+            reported = time.monotonic()
+            report(f"Downloading Kafka {VERSION}, only once: {round(done / 1e6)} of 45 MB")
+
+    fetch_jars(listed_jars(), into / "libs", progress)
+
+
 def _by_maven(mvn: str, into: Path, report: Callable[[str], None]) -> None:
-    report(f"Fetching Kafka {VERSION} with Maven (44 MB, only once)")
+    """Ask Maven, which knows mirrors that are set up for it."""
+    report(f"Fetching Kafka {VERSION} with Maven (45 MB, only once)")
     pom = into / "pom.xml"
     pom.write_text(POM)
     command = [mvn, "-q", "-B", "-C", "-f", str(pom), COPY_JARS, f"-DoutputDirectory={into / 'libs'}"]
@@ -140,6 +162,7 @@ def _by_maven(mvn: str, into: Path, report: Callable[[str], None]) -> None:
     if answer.returncode != 0:
         said = [line for line in (answer.stdout + answer.stderr).splitlines() if "ERROR" in line]
         raise OSError(f"Maven ended with {answer.returncode}: {said[0] if said else 'without saying why'}")
+    check_jars(listed_jars(), into / "libs")
 
 
 def _check_address(url: str) -> None:
@@ -196,3 +219,15 @@ def _unpack(archive: Path, into: Path) -> None:
             path = PurePosixPath(member.name)
             if member.isfile() and path.match("kafka_*/libs/*.jar") and len(path.parts) == 3:  # noqa: PLR2004 - as above
                 tar.extract(member.replace(name=f"libs/{path.name}", deep=False), into, filter="data")
+
+
+def main() -> None:
+    """Fetch Kafka where it is missing: `python -m dialfeed.kafka_jars`."""
+    try:
+        ensure_kafka(default_cache_dir(), lambda line: print(line, file=sys.stderr, flush=True))
+    except JarsUnavailableError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

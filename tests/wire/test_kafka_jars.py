@@ -1,10 +1,10 @@
-"""ensure_kafka against Maven, and against archives as Apache publishes them, served by a server of our own."""
+"""ensure_kafka against a Maven repository, a Maven, and archives as Apache publishes them, served by our own server."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import shutil
+import os
 import subprocess
 import tarfile
 import threading
@@ -19,6 +19,7 @@ import pytest
 from dialfeed.java import find_java
 from dialfeed.kafka_errors import JarsUnavailableError
 from dialfeed.kafka_jars import ARCHIVE_SETTING, VERSION, default_cache_dir, ensure_kafka
+from dialfeed.kafka_repository import check_jars, fetch_jars, listed_jars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,11 +83,87 @@ def ask_for(archive: Path | str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ARCHIVE_SETTING, archive if isinstance(archive, str) else archive.as_uri())
 
 
-@pytest.mark.skipif(shutil.which("mvn") is None, reason="Maven is not installed")
-def test_maven_brings_kafka_and_what_it_needs_to_log(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(ARCHIVE_SETTING, raising=False)
-    names = {jar.name.rpartition("-")[0] for jar in ensure_kafka(cache, nothing).iterdir()}
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A Maven repository with the jars that the local Kafka runs on."""
+    folder, real = tmp_path / "repository", ensure_kafka(default_cache_dir(), nothing)
+    for jar in listed_jars():
+        (folder / jar.path).parent.mkdir(parents=True)
+        (folder / jar.path).hardlink_to(real / jar.name)
+    return folder
+
+
+def test_the_listed_jars_are_all_of_kafka_and_what_it_needs_to_log() -> None:
+    jars = listed_jars()
+    names = {jar.name.rpartition("-")[0] for jar in jars}
     assert names >= {"kafka_2.13", "log4j-slf4j-impl", "log4j-core"}
+    assert f"{FOLDER}.jar" in {jar.name for jar in jars}
+    check_jars(jars, ensure_kafka(default_cache_dir(), nothing))
+
+
+def test_jars_are_fetched_from_a_maven_repository(repository: Path, tmp_path: Path) -> None:
+    progress: list[int] = []
+    requests: list[str] = []
+    with served(repository, requests) as address:
+        fetch_jars(listed_jars(), tmp_path / "libs", progress.append, repository=address.rpartition("/")[0])
+    check_jars(listed_jars(), tmp_path / "libs")
+    assert progress == sorted(progress)
+    assert progress[-1] == sum(jar.stat().st_size for jar in (tmp_path / "libs").iterdir())
+
+
+def test_a_jar_with_another_hash_is_refused_by_name(repository: Path, tmp_path: Path) -> None:
+    jars = listed_jars()
+    bad = repository / jars[3].path
+    bad.unlink()
+    bad.write_bytes(b"<html>Please log in</html>")
+    with (
+        served(repository, []) as address,
+        pytest.raises(OSError, match=rf"{jars[3].name} .*does not have the SHA-256"),
+    ):
+        fetch_jars(jars, tmp_path / "libs", lambda _: None, repository=address.rpartition("/")[0])
+    assert not (tmp_path / "libs" / jars[3].name).exists()
+
+
+@pytest.mark.parametrize("how", ["missing", "more", "changed"])
+def test_a_folder_with_other_jars_than_listed_is_refused(repository: Path, tmp_path: Path, how: str) -> None:
+    jars, libs = listed_jars(), tmp_path / "libs"
+    libs.mkdir()
+    for jar in jars:
+        (libs / jar.name).write_bytes((repository / jar.path).read_bytes())
+    match how:
+        case "missing":
+            (libs / jars[0].name).unlink()
+        case "more":
+            (libs / "evil.jar").touch()
+        case "changed":
+            (libs / jars[0].name).write_bytes(b"evil")
+    with pytest.raises(OSError, match=r"missing or not expected|does not have the SHA-256"):
+        check_jars(jars, libs)
+
+
+def maven(folder: Path, script: str) -> Path:
+    """A program `mvn` on a PATH of its own; `$libs` is the folder that it is asked to fill."""
+    folder.mkdir()
+    program = folder / "mvn"
+    find = 'for each in "$@"; do case "$each" in -DoutputDirectory=*) libs="${each#*=}";; esac; done'
+    program.write_text(f"#!/bin/sh\n{find}\nmkdir -p $libs\n{script}\n")
+    program.chmod(0o755)
+    return folder
+
+
+def test_what_maven_brings_is_checked_against_the_list(
+    repository: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(ARCHIVE_SETTING, raising=False)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # Maven Central cannot be reached
+    monkeypatch.setattr("urllib.request._opener", None)  # which remembers the proxies of its first use
+    copy = f"find {repository} -name '*.jar' -exec cp {{}} $libs \\;"
+    path = os.environ["PATH"]
+    monkeypatch.setenv("PATH", f"{maven(tmp_path / 'good', copy)}:{path}")
+    check_jars(listed_jars(), ensure_kafka(cache, nothing))
+    monkeypatch.setenv("PATH", f"{maven(tmp_path / 'evil', copy + '; echo > $libs/re2j-1.8.jar')}:{path}")
+    with pytest.raises(JarsUnavailableError, match=r"re2j-1\.8\.jar .*does not have the SHA-256"):
+        ensure_kafka(cache / "other", nothing)
 
 
 def test_the_kafka_of_an_archive_runs(mirror: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
