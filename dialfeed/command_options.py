@@ -14,7 +14,8 @@ import structlog
 
 from dialfeed import logs
 from dialfeed.help_layout import SharedOption
-from dialfeed.settings import PREFIX, Settings, load_settings
+from dialfeed.secret_files import PREFIX
+from dialfeed.settings import Settings, load_settings
 from dialfeed.settings_table import unknown_variables
 from schemas.variable_scalars import is_unicode
 

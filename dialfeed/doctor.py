@@ -161,10 +161,15 @@ async def clickhouse(settings: Settings) -> Check:
     if isinstance(where, Folder):
         return Check("ClickHouse", ok=True, found=f"embedded in {where.path}: see API ready")
     url = f"{'https' if where.secure else 'http'}://{where.host}:{where.port}/"
-    headers = {"X-ClickHouse-User": where.username, "X-ClickHouse-Key": where.password}
-    answer = await _get(url, headers=headers, params={"query": "SELECT version()", "database": where.database})
+    query = {"query": "SELECT version()", "database": where.database}
+    answer = await _get(url, auth=(where.username, where.password), params=query)
     found = f"{where}: {one_line(answer.text.strip(), 200)}"
-    return Check("ClickHouse", answer.is_success, found, "Correct DIALFEED_CLICKHOUSE: user, password or database.")
+    return Check(
+        "ClickHouse",
+        answer.is_success,
+        found,
+        "Correct DIALFEED_CLICKHOUSE (user, database) or DIALFEED_CLICKHOUSE_PASSWORD.",
+    )
 
 
 def kafka_log(settings: Settings) -> Check:
@@ -185,7 +190,7 @@ def _tail(file: Path) -> str:
 
 async def _get(url: str, **options: object) -> httpx.Response:
     async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False) as client:
-        return await client.get(url, **options)  # type: ignore[arg-type]  # headers and params, given above
+        return await client.get(url, **options)  # type: ignore[arg-type]  # auth and params, given above
 
 
 async def _checked(name: str, where: Where | None, look: Callable[[Where], Awaitable[Check]]) -> Check:

@@ -224,7 +224,7 @@ def _unpack(archive: Path, into: Path) -> None:
 def main() -> None:
     """Fetch Kafka where it is missing: `python -m dialfeed.kafka_jars`."""
     try:
-        ensure_kafka(default_cache_dir(), lambda line: print(line, file=sys.stderr, flush=True))
+        ensure_kafka(default_cache_dir(), lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201  for people
     except JarsUnavailableError as error:
         sys.exit(str(error))
 

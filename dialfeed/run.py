@@ -20,11 +20,11 @@ from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseErr
 from dialfeed.installation import RunFile, api_url, cannot_listen, remove_run_file, write_run_file
 from dialfeed.ownership import own
 from dialfeed.sample import show_sample
-from dialfeed.setting_forms import mask_password
-from dialfeed.settings import Settings
+from dialfeed.settings import Settings, without_secret_files
 from dialfeed.supervision import ChildProcess, GaveUpError, LocalBroker, Part, keep_running
 from dialfeed.topics_admin import create_missing
 from dialfeed.worker import in_order
+from sinks.clickhouse_url import parse
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +77,7 @@ class _Installation:
         for number in range(1, self._workers + 1):
             await self._start(_child(f"worker {number}", ["worker"], environment), STOP_WORKER_WITHIN_SECONDS)
         await self._until_ready(url)
-        store = mask_password(self._settings.clickhouse_url)
+        store = str(parse(self._settings.clickhouse_url))
         write_run_file(self._settings.data, RunFile(http=url, kafka=bootstrap, clickhouse=store, pid=os.getpid()))
         _say(f"dialfeed serves {url}/api/call (Kafka at {bootstrap}, rows in {store}). Ctrl-C stops it.")
         if sample:
@@ -94,7 +94,7 @@ class _Installation:
 
     def _environment(self, bootstrap: str, address: str) -> dict[str, str]:
         return (
-            os.environ
+            without_secret_files(os.environ)
             | self._settings.environment()
             | {
                 "DIALFEED_DATA": str(self._settings.data),

@@ -1,4 +1,4 @@
-"""What addresses look like in settings, and how they are shown without their passwords. Pure."""
+"""What addresses look like in settings, and how wrong ones are shown without a password. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ _HTTP_URL: Final = re.compile(
     r"https?://(?:[^\s/?#@]*@)?(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(?::[0-9]{1,5})?(?:[/?#]\S*)?"
 )
 _TOPIC_TEXT: Final = re.compile(r"[A-Za-z0-9._-]{0,100}")
-_PASSWORD_PARAMETER: Final = re.compile(r"(password=)[^&]*", re.IGNORECASE)
+_HOST_AND_PORT: Final = r"[\w.-]{0,100}(?::\d{0,5})?"
+_WITHOUT_PASSWORD: Final = re.compile(
+    rf"(?:[a-z+]{{1,15}}:/{{0,3}})?{_HOST_AND_PORT}(?:,{_HOST_AND_PORT}|/[\w.-]{{0,100}}){{0,9}}", re.ASCII
+)
+_SCHEME: Final = re.compile(r"[a-z+]{1,15}://")
 _MAX_PORT: Final = 65_535
 
 
@@ -32,10 +36,9 @@ def is_topic_text(text: str) -> bool:
     return _TOPIC_TEXT.fullmatch(text) is not None
 
 
-def mask_password(address: str) -> str:
-    """Return an address without its user and password."""
-    address = _PASSWORD_PARAMETER.sub(rf"\1{MASK}", address)
-    scheme, divider, rest = address.rpartition("://")
-    if "@" not in rest:
-        return address
-    return f"{scheme}{divider}{MASK}@{rest.rpartition('@')[2]}"
+def shown_address(text: str) -> str:
+    """Return a wrong address as it may be shown: one that may hold a password by its scheme and length only."""
+    if _WITHOUT_PASSWORD.fullmatch(text):
+        return repr(text)
+    scheme = _SCHEME.match(text)
+    return f"{scheme[0] if scheme else ''}{MASK} ({len(text)} characters)"

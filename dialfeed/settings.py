@@ -1,34 +1,38 @@
 """Every setting, in one table: `Settings`. From environment variables, a `.env` in the working folder, and options.
 
 Options win over the environment, which wins over `.env`; an empty variable counts as unset. Wrong values stop the
-start, all of them named at once. `docs/operating.md` shows the table that is made of this class
-(`settings_table.py`).
+start, all of them named at once. Every secret can come from a file (`secret_files.py`). `docs/operating.md` shows the
+table that is made of this class (`settings_table.py`).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dialfeed.exits import WrongUseError
 from dialfeed.plain_text import one_line
-from dialfeed.setting_forms import MASK, is_http_url, is_server, is_topic_text, mask_password
+from dialfeed.secret_files import PREFIX, SUFFIX, SecretFiles, UnusableFile, is_secret, secret_names
+from dialfeed.setting_forms import MASK, is_http_url, is_server, is_topic_text, shown_address
 from dialfeed.setting_problems import Problem, SettingsError
 from schemas.kafka_connection import KafkaConnection
+from schemas.variable_scalars import is_unicode
 from sinks import clickhouse_url
 
-PREFIX: Final = "DIALFEED_"
 ENV_FILE: Final = ".env"
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """A body may be one single record, and then has to fit into one message (`schemas.topics.MAX_MESSAGE_BYTES`)."""
 
 MAX_UPLOAD_BYTES: Final = 256 * 1024 * 1024
 LEAST_SECRET_CHARACTERS: Final = 16
+_ADDRESSES: Final = ("kafka", "clickhouse", "http", "calling_service")
+"""Where people write passwords: a wrong value is shown only if it can hold none."""
 
 
 def _setting(default: Any, meaning: str, *, rule: str, example: str, shown: str = "", **bounds: Any) -> Any:
@@ -110,9 +114,16 @@ class Settings(BaseSettings):
     clickhouse: str | None = _setting(
         None,
         "where rows are stored: a ClickHouse server (`clickhouses://` for TLS), or embedded chDB in a folder",
-        rule="clickhouse://user:password@host:port/database, clickhouses://... or chdb:///folder",
-        example="clickhouse://dialfeed:secret@clickhouse:8123/dialfeed",
+        rule="clickhouse://user@host:port/database, clickhouses://... or chdb:///folder; a password in it "
+        "(user:password@) must be percent-encoded",
+        example="clickhouse://dialfeed@clickhouse:8123/dialfeed",
         shown="unset: chDB in the data folder",
+    )
+    clickhouse_password: SecretStr | None = _setting(
+        None,
+        "password of the ClickHouse server's user, as it is",
+        rule="text; only with a DIALFEED_CLICKHOUSE that is a server and holds no password",
+        example="(a secret)",
     )
     http: str = _setting(
         "127.0.0.1:8080",
@@ -216,6 +227,19 @@ class Settings(BaseSettings):
         le=1_000_000,
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's folder of secrets is not used
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the files that a source names before its own variables."""
+        variables = (env_settings, dotenv_settings)
+        return (init_settings, *(each for one in variables for each in (SecretFiles(settings_cls, one), one)))
+
     @property
     def http_address(self) -> tuple[str, int]:
         """Host and port to listen on."""
@@ -225,7 +249,10 @@ class Settings(BaseSettings):
     @property
     def clickhouse_url(self) -> str:
         """Where rows are stored; may hold a password."""
-        return self.clickhouse or f"chdb://{self.data / 'clickhouse'}"
+        url = self.clickhouse or f"chdb://{self.data / 'clickhouse'}"
+        if self.clickhouse_password is None:
+            return url
+        return clickhouse_url.with_password(url, self.clickhouse_password.get_secret_value())
 
     @property
     def embedded(self) -> bool:
@@ -317,6 +344,15 @@ class Settings(BaseSettings):
             clickhouse_url.parse(value)  # raises ValueError
         return value
 
+    @field_validator("clickhouse_password")
+    @classmethod
+    def _with_server_only(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None and "clickhouse" in info.data:  # else that is wrong already
+            where = clickhouse_url.parse(info.data["clickhouse"] or "chdb:///default")
+            _require(isinstance(where, clickhouse_url.Server) and not where.password)
+            _require(is_unicode(value.get_secret_value()))
+        return value
+
     @field_validator("calling_service")
     @classmethod
     def _service_url(cls, value: str | None) -> str | None:
@@ -334,6 +370,12 @@ class Settings(BaseSettings):
     def _listen_address(cls, value: str) -> str:
         _require(is_server(value, lowest=0))
         return value
+
+
+def without_secret_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for our own child processes, which are given the secrets themselves."""
+    files = {f"{PREFIX}{name}{SUFFIX}".upper() for name in secret_names(Settings)}
+    return {name: value for name, value in environment.items() if name.upper() not in files}
 
 
 def _plain(value: object) -> str:
@@ -357,6 +399,8 @@ def load_settings(**options: Any) -> Settings:
 
 
 def _problem(error: Any) -> Problem:
+    if isinstance(error["input"], UnusableFile):
+        return error["input"].problem()
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
     extra = documented(field)
@@ -371,12 +415,9 @@ def documented(field: FieldInfo) -> dict[str, str]:
 def _shown(name: str, value: object) -> str:
     if value is None:
         return "not set"
-    text = one_line(str(value), most=200)
     if is_secret(Settings.model_fields[name]):
         return MASK
-    return repr(mask_password(text)) if isinstance(value, str) else text
-
-
-def is_secret(field: FieldInfo) -> bool:
-    """Whether a setting's value must never be shown."""
-    return SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
+    if name in _ADDRESSES:
+        return shown_address(str(value))
+    text = one_line(str(value), most=200)
+    return repr(text) if isinstance(value, str) else text

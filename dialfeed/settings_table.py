@@ -9,7 +9,8 @@ from typing import Final
 from dotenv import dotenv_values
 
 from dialfeed.nearest import nearest
-from dialfeed.settings import ENV_FILE, PREFIX, Settings, documented
+from dialfeed.secret_files import PREFIX, SUFFIX, secret_names
+from dialfeed.settings import ENV_FILE, Settings, documented
 
 ENVIRONMENT_ONLY: Final = {
     "DIALFEED_KAFKA_ARCHIVE": "address of a copy of Kafka's archive, its `.sha512` beside it, for machines without "
@@ -21,7 +22,9 @@ ENVIRONMENT_ONLY: Final = {
 
 def known_variables() -> set[str]:
     """Return the names of all variables that are read."""
-    return {PREFIX + name.upper() for name in Settings.model_fields} | ENVIRONMENT_ONLY.keys()
+    settings = {PREFIX + name.upper() for name in Settings.model_fields}
+    files = {PREFIX + name.upper() + SUFFIX for name in secret_names(Settings)}
+    return settings | files | ENVIRONMENT_ONLY.keys()
 
 
 def unknown_variables(environment: Mapping[str, str], env_file: Path = Path(ENV_FILE)) -> dict[str, str | None]:

@@ -3,10 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dialfeed.secret_files import secret_names
 from dialfeed.setting_problems import SettingsError
-from dialfeed.settings import Settings, load_settings
+from dialfeed.settings import Settings, load_settings, without_secret_files
 from dialfeed.settings_table import settings_table, unknown_variables
+from sinks.clickhouse_url import Server, parse
 
 ROOT = Path(__file__).parents[3]
 
@@ -16,6 +20,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(f"DIALFEED_{name.upper()}", raising=False)
+        monkeypatch.delenv(f"DIALFEED_{name.upper()}_FILE", raising=False)
 
 
 def problems(**options: object) -> list[str]:
@@ -113,6 +118,15 @@ def test_a_password_without_sasl_is_refused_because_it_would_protect_nothing() -
     [
         ("kafka_sasl_password", "hunter2"),
         ("clickhouse", "clickhouse:/user:hunter2@host"),
+        ("clickhouse", "clickhouse://user:hunter2"),
+        ("clickhouse", "clickhouse://user:hunter2%40host"),
+        ("clickhouse", "clickhouse://user:a://hunter2@host/b"),
+        ("clickhouse", f"clickhouse://user:{'hunter2' * 50}/@host/b"),
+        ("clickhouse", "user:hunter2@host"),
+        ("clickhouse_password", "hunter2"),
+        ("calling_service", "https:/user:hunter2@host"),
+        ("calling_service", "https://user:hunter2 @host/a?b=http://c@d"),
+        ("http", "user:hunter2@host:1"),
         ("clickhouse", "http://host/?password=hunter2"),
         ("kafka", "user:hunter2@host"),
     ],
@@ -184,7 +198,8 @@ def test_an_unknown_variable_is_named_with_the_nearest_known_one() -> None:
 def test_every_example_keeps_its_own_rule() -> None:
     for name, field in Settings.model_fields.items():
         example = str(field.json_schema_extra["example"])  # type: ignore[index]
-        alone = {"kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password", "kafka_ca_file"}
+        sasl = {"kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password"}
+        alone = {*sasl, "kafka_ca_file", "clickhouse_password"}
         if name not in alone and name != "kafka_security_protocol":
             load_settings(**{name: example})
 
@@ -211,3 +226,98 @@ def test_a_short_secret_is_refused_and_not_shown() -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(calling_service="http://dialer", calling_service_secret="hunter2")
     assert "hunter2" not in str(caught.value)
+
+
+SERVER = "clickhouse://dialfeed@clickhouse:8123/dialfeed"
+
+
+@given(
+    st.text(min_size=1).filter(str.isprintable) | st.sampled_from(["p@ss/w#rd%41:1", "a://b@c", "100%", "??", ":", "@"])
+)
+def test_a_clickhouse_password_is_taken_as_it_is(password: str) -> None:
+    where = parse(load_settings(clickhouse=SERVER, clickhouse_password=password).clickhouse_url)
+    assert where == Server("clickhouse", 8123, "dialfeed", "dialfeed", password, secure=False)
+    assert str(where) == "clickhouse://clickhouse:8123/dialfeed"
+
+
+@given(st.text("ab1/?#@:%[]\\ .", min_size=1).map("s3cret{}s3cret".format))
+def test_a_password_that_breaks_a_url_is_shown_nowhere(password: str) -> None:
+    try:
+        settings = load_settings(clickhouse=f"clickhouse://dialfeed:{password}@clickhouse:8123/dialfeed")
+        shown = str(parse(settings.clickhouse_url))
+    except SettingsError as error:
+        shown = f"{error} {error!r}"
+    assert "s3cret" not in shown
+
+
+@pytest.mark.parametrize("store", [None, "chdb:///folder", "clickhouse://me:1@host/db"])
+def test_a_clickhouse_password_needs_a_server_whose_url_has_none(store: str | None) -> None:
+    assert problems(clickhouse=store, clickhouse_password="hunter2") == ["DIALFEED_CLICKHOUSE_PASSWORD"]
+
+
+def test_every_secret_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DIALFEED_CLICKHOUSE", SERVER)
+    sasl = {"PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "PLAIN", "SASL_USERNAME": "me"}
+    for name, value in sasl.items():
+        monkeypatch.setenv(f"DIALFEED_KAFKA_{'SECURITY_' if name == 'PROTOCOL' else ''}{name}", value)
+    names = secret_names(Settings)
+    assert {"api_key", "clickhouse_password", "kafka_sasl_password", "calling_service_secret"} <= set(names)
+    for name in names:
+        (tmp_path / name).write_text(f"secret of {name}: p@ss/w#rd%41:1 é\n", encoding="utf-8")
+        monkeypatch.setenv(f"DIALFEED_{name.upper()}_FILE", str(tmp_path / name))
+    settings = load_settings()
+    found = {name: getattr(settings, name).get_secret_value() for name in names}
+    assert found == {name: f"secret of {name}: p@ss/w#rd%41:1 é" for name in names}
+
+
+def test_a_secret_in_the_environment_wins_over_a_file_that_the_env_file_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("df_of_the_file")
+    Path(".env").write_text(f"DIALFEED_API_KEY_FILE={tmp_path / 'key'}\n")
+    assert load_settings().model_dump()["api_key"].get_secret_value() == "df_of_the_file"
+    monkeypatch.setenv("DIALFEED_API_KEY", "df_of_the_environment")
+    assert load_settings().model_dump()["api_key"].get_secret_value() == "df_of_the_environment"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file or directory"), (b"", "it is empty"), (b"\r\n", "it is empty"), (b"\xff", "not UTF-8")],
+)
+def test_a_file_without_a_secret_is_named_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("DIALFEED_API_KEY_FILE", str(file))
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert f"DIALFEED_API_KEY_FILE is '{file}' ({reason})" in str(caught.value)
+    assert "Example: DIALFEED_API_KEY_FILE=/run/secrets/dialfeed_api_key" in str(caught.value)
+
+
+def test_a_secret_and_its_file_at_once_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("df_secret")
+    monkeypatch.setenv("DIALFEED_API_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("DIALFEED_API_KEY", "df_hunter2")
+    with pytest.raises(SettingsError, match="DIALFEED_API_KEY is set too") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_where_its_files_name_belongs_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for mistaken in ("hunter2", "/hunter2", "/hunter2/="):
+        monkeypatch.setenv("DIALFEED_API_KEY_FILE", mistaken)
+        with pytest.raises(SettingsError) as caught:
+            load_settings()
+        assert "hunter2" not in str(caught.value)
+
+
+def test_children_are_given_secrets_and_not_their_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("df_secret")
+    monkeypatch.setenv("DIALFEED_API_KEY_FILE", str(tmp_path / "key"))
+    settings = load_settings()
+    given_to_children = without_secret_files({"DIALFEED_API_KEY_FILE": "f", "PATH": "p"}) | settings.environment()
+    assert given_to_children == {"PATH": "p", "DIALFEED_API_KEY": "df_secret"}
+    assert unknown_variables({"DIALFEED_API_KEY_FILE": "f"}, tmp_path / "none") == {}
