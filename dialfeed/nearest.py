@@ -15,7 +15,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that `name` is a misspelling of, or None where none is near.
 
     Near is one mistake for each four letters, at least one and at most three (`distance`). Also near is the only name
-    that begins with the same word and has all words of `name`, such as `kafka-sasl-password` for `kafka-password`; else
+    that begins with the same word and has all words of `name`, such as `kafka-sasl-password` for `kafka-password` (of
+    names that only add words to one of them, that one); else
     the longest name that `name` only adds words to, such as `kafka` for `kafka-url`.
     """
     typed = _words(name)
@@ -26,7 +27,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         return best
     wider = [each for each in words if _has(words[each], typed)]
     if wider:
-        return wider[0] if len(wider) == 1 else None
+        shortest = min(wider, key=len)
+        return shortest if all(each.startswith(shortest) for each in wider) else None
     return max((each for each in words if _has(typed, words[each])), key=len, default=None)
 
 
