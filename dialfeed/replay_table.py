@@ -15,8 +15,9 @@ import msgspec
 from dialfeed.exits import WrongUseError
 from dialfeed.formula_cells import rearmed_table
 from dialfeed.record_marks import marks_among
-from ingest_api.tables.cells import reader_of, text_of
+from ingest_api.tables.cells import reader_of, text_if_misread, text_of
 from ingest_api.tables.columns import column_of
+from ingest_api.tables.numbers import POINT, Numbers
 from ingest_api.tables.reading import read_table
 from ingest_api.tables.rows import BadCell, Cell, Row, Table, TableError, is_empty
 from schemas.dead_letters import DeadLetter
@@ -33,18 +34,18 @@ _KEEP: Final = "Nothing was sent. Keep the columns `_submission` and `_index` as
 
 @dataclass(frozen=True, slots=True)
 class EditedRow:
-    """A row of the table, without its marks. `decimal_comma`: numbers may be written `12,5`."""
+    """A row of the table, without its marks. `numbers` says how numbers are written in it."""
 
     names: Sequence[str]
     cells: Sequence[Cell]
-    decimal_comma: bool = False
+    numbers: Numbers = POINT
 
     def laid_over(self, declared: Declared, letter: DeadLetter, record: bytes) -> bytes:
         """Return what the row makes of a record that failed: the very bytes where nothing was changed."""
         before = members_of(record)
         members = dict(before)
         for name, cell in zip(self.names, self.cells, strict=True):
-            if is_unchanged(before.get(name), _text(cell), decimal_comma=self.decimal_comma):
+            if is_unchanged(before.get(name), _text(cell), decimal_comma=self.numbers.decimal_comma):
                 continue
             value = self._value(_field(declared(letter), name), name, cell, before.get(name))
             if value is None:
@@ -61,12 +62,12 @@ class EditedRow:
         """Return a changed cell as JSON; None where an emptied one takes its field away."""
         if name == RECORD:
             return _as_json(_text(cell))
-        column = column_of(name, field, decimal_comma=self.decimal_comma)
+        column = column_of(name, field, self.numbers)
         if is_empty(cell):
             return b"null" if column.null_if_empty else None
         if field is None and before is not None:
-            return msgspec.json.encode(_alike(before, cell, decimal_comma=self.decimal_comma))
-        return msgspec.json.encode(column.read(cell))
+            return msgspec.json.encode(_alike(before, cell, self.numbers))
+        return msgspec.json.encode(text_if_misread(column.read, cell))
 
 
 def read_rows(file: BinaryIO) -> list[tuple[Place, EditedRow]]:
@@ -75,7 +76,7 @@ def read_rows(file: BinaryIO) -> list[tuple[Place, EditedRow]]:
         table = rearmed_table(read_table(file))
         names = _names(table)
         marks = marks_among(names)
-        return [_row(row, names, marks, decimal_comma=table.decimal_comma) for row in table.rows]
+        return [_row(row, names, marks, table.numbers) for row in table.rows]
     except TableError as error:
         raise WrongUseError(f"the file cannot be read: {error}", "Nothing was sent. Correct the file.") from None
 
@@ -90,7 +91,7 @@ def _names(table: Table) -> list[str]:
     return names
 
 
-def _row(row: Row, names: Sequence[str], marks: frozenset[str], *, decimal_comma: bool) -> tuple[Place, EditedRow]:
+def _row(row: Row, names: Sequence[str], marks: frozenset[str], numbers: Numbers) -> tuple[Place, EditedRow]:
     flaw = row.flaw or next((f"has a cell that {cell}" for cell in row.cells if type(cell) is BadCell), None)
     if flaw is not None:
         raise TableError(f"row {row.number} {flaw}")
@@ -100,7 +101,7 @@ def _row(row: Row, names: Sequence[str], marks: frozenset[str], *, decimal_comma
     except ValueError:
         raise WrongUseError(f"row {row.number} of the file has no number in the column `_index`", _KEEP) from None
     own = {name: cell for name, cell in cells.items() if name not in marks}
-    return place, EditedRow(tuple(own), tuple(own.values()), decimal_comma)
+    return place, EditedRow(tuple(own), tuple(own.values()), numbers)
 
 
 def _text(cell: Cell) -> str:
@@ -111,18 +112,18 @@ def _field(variables: Record | None, name: str) -> Field | None:
     return next((field for field in variables.fields if field.name == name), None) if variables is not None else None
 
 
-def _alike(before: bytes, cell: Cell, *, decimal_comma: bool) -> Any:
+def _alike(before: bytes, cell: Cell, numbers: Numbers) -> Any:
     """Return a cell of which no schema says the type as the kind of value that was there, else as text."""
     text = _text(cell)
     match before[:1]:
         case b"t" | b"f":
-            return reader_of(BOOLEAN, decimal_comma=decimal_comma)(cell)
+            return reader_of(BOOLEAN, numbers)(cell)
         case b"[" | b"{":
             return _nested(text)
         case b'"' | b"n":
             return text
-    whole = reader_of(LONG, decimal_comma=decimal_comma)(cell) if b"." not in before else text
-    return whole if isinstance(whole, int) else reader_of(DOUBLE, decimal_comma=decimal_comma)(cell)
+    whole = text_if_misread(reader_of(LONG, numbers), cell) if b"." not in before else text
+    return whole if isinstance(whole, int) else text_if_misread(reader_of(DOUBLE, numbers), cell)
 
 
 def _nested(text: str) -> Any:

@@ -22,7 +22,8 @@ FAILED_ROW: Final[Schema] = object_of(
         "errors": array_of(
             object_of({"path": TEXT, "code": {"enum": [str(code) for code in RECORD_CODES]}, "message": TEXT})
         ),
-    }
+    },
+    {"lines": array_of({"type": "integer", "minimum": 1})},
 )
 _FORM: Final[Schema] = object_of(
     {

@@ -23,6 +23,9 @@ from schemas.variable_shapes import Record
 ROWS_SHOWN: Final = 10_000
 """Failed rows an answer shows; the rest is counted."""
 
+LINES_SHOWN: Final = 1_000
+"""Lines of a text file that an answer names of one row."""
+
 MAX_BYTES: Final = 512 * 1024 * 1024
 """Records of one upload, as JSON; they wait in a temporary file until their number is known."""
 
@@ -39,24 +42,36 @@ CheckRows = Callable[[Batch, Sequence[bytes], int], CheckedRows]
 """Checks records, as JSON texts, as the workers do those accepted at a time, ms since the epoch. Called in a thread."""
 
 
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A row that is not stored, and why; `lines` are those of a text file that it stands in."""
+
+    row: int
+    lines: Sequence[int]
+    errors: Sequence[FieldError]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return an item of the contract's `failedRows`."""
+        lines = {"lines": list(self.lines[:LINES_SHOWN])} if self.lines else {}
+        errors = [{"path": e.path, "code": str(e.code), "message": e.message} for e in self.errors]
+        return {"row": self.row, **lines, "errors": errors}
+
+
 @dataclass(slots=True)
 class FailedRows:
     """Rows that are not stored: the first 10,000 with their errors, by number, and how many there are."""
 
     count: int = 0
-    shown: list[tuple[int, Sequence[FieldError]]] = field(default_factory=list)
+    shown: list[FailedRow] = field(default_factory=list)
 
-    def add(self, row: int, errors: Sequence[FieldError]) -> None:
+    def add(self, row: FailedRow) -> None:
         self.count += 1
         if len(self.shown) < ROWS_SHOWN:
-            self.shown.append((row, errors))
+            self.shown.append(row)
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return the contract's `failedRows`."""
-        return [
-            {"row": row, "errors": [{"path": e.path, "code": str(e.code), "message": e.message} for e in errors]}
-            for row, errors in self.shown
-        ]
+        return [row.as_json() for row in self.shown]
 
 
 @dataclass(slots=True)
@@ -110,7 +125,7 @@ def _groups(records: Iterator[TableRecord]) -> Iterator[list[TableRecord]]:
 
 def _keep(found: UploadedRows, record: TableRecord, errors: Sequence[FieldError]) -> None:
     if errors:
-        found.failed.add(record.row, errors)
+        found.failed.add(FailedRow(record.row, record.lines, errors))
         return
     found.rows.append(record.row)
     found.records.write(record.raw + b"\n")

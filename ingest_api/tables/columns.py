@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ingest_api.tables.cells import Reader, phone_text, reader_of, text_of
+from ingest_api.tables.cells import Reader, is_number, phone_text, reader_of, text_of
+from ingest_api.tables.numbers import POINT, Numbers
 from ingest_api.tables.rows import Row, TableError, is_empty
 from schemas.variable_scalars import Kind
 from schemas.variable_shapes import Field, Record
@@ -27,9 +28,10 @@ class Column:
     name: str
     read: Reader
     null_if_empty: bool = False
+    numeric: bool = False
 
 
-def columns_of(header: Row, variables: Record | None, *, decimal_comma: bool) -> list[Column]:
+def columns_of(header: Row, variables: Record | None, numbers: Numbers = POINT) -> list[Column]:
     """Return the columns; raise TableError. `variables` None: no schema is known, and everything is text."""
     names = _names(header)
     phone = _place(names, PHONE, *_LIKE_PHONE)
@@ -44,15 +46,19 @@ def columns_of(header: Row, variables: Record | None, *, decimal_comma: bool) ->
         names[zone] = TIMEZONE
     _refuse_repeats(names)
     fields = {field.name: field for field in variables.fields} if variables is not None else {}
-    return [column_of(name, fields.get(name), decimal_comma=decimal_comma) for name in names]
+    return [column_of(name, fields.get(name), numbers) for name in names]
 
 
-def names_numbers(names: Sequence[str]) -> bool:
-    """Return whether these could be the names of columns: one of them is that of the numbers."""
-    return any(name.strip() == PHONE or _bare(name.strip()) in _LIKE_PHONE for name in names)
+def phone_place(names: Sequence[str]) -> int | None:
+    """Return which of these, if they are the names of columns, is that of the telephone numbers; None if none is."""
+    names = [name.strip() for name in names]
+    if PHONE in names:
+        return names.index(PHONE)
+    bare = list(map(_bare, names))
+    return next((bare.index(name) for name in _LIKE_PHONE if name in bare), None)
 
 
-def column_of(name: str, field: Field | None, *, decimal_comma: bool) -> Column:
+def column_of(name: str, field: Field | None, numbers: Numbers = POINT) -> Column:
     """Return the column of a member; `field` is what the schema says of it, None if nothing."""
     if name == PHONE:
         return Column(name, phone_text)
@@ -61,7 +67,7 @@ def column_of(name: str, field: Field | None, *, decimal_comma: bool) -> Column:
     if field is None:
         return Column(name, text_of)
     null_if_empty = field.required and Kind.NULL in field.shape.kinds
-    return Column(name, reader_of(field.shape, decimal_comma=decimal_comma), null_if_empty)
+    return Column(name, reader_of(field.shape, numbers), null_if_empty, is_number(field.shape))
 
 
 def _names(header: Row) -> list[str]:

@@ -7,12 +7,14 @@ for one in records_of(table, variables):                  # raises TableError wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from ingest_api.tables.cells import MisreadError
 from ingest_api.tables.columns import Column, columns_of
 from ingest_api.tables.delimited import read_delimited
 from ingest_api.tables.rows import BadCell, Row, Table, TableError, is_empty
@@ -33,6 +35,7 @@ class TableRecord:
     row: int
     raw: bytes
     errors: tuple[FieldError, ...] = ()
+    lines: Sequence[int] = ()
 
 
 def read_table(file: BinaryIO) -> Table:
@@ -53,8 +56,20 @@ def records_of(table: Table, variables: Record | None) -> Iterator[TableRecord]:
 
     `variables` is the shape of what the agent's schema declares; None where no schema is known.
     """
-    columns = columns_of(table.header, variables, decimal_comma=table.decimal_comma)
+    columns = columns_of(table.header, variables, table.numbers)
+    numeric = [place for place, column in enumerate(columns) if column.numeric]
+    if table.again is not None and numeric:
+        table.numbers.look_at(partial(_texts, table.again, numeric))
     return (_record(row, columns) for row in table.rows)
+
+
+def _texts(again: Callable[[], Iterator[Row]], places: Sequence[int]) -> Generator[str, None, None]:
+    for row in again():
+        if row.flaw is None:
+            for place in places:
+                cell = row.cells[place] if place < len(row.cells) else None
+                if type(cell) is str:
+                    yield cell
 
 
 def _record(row: Row, columns: Sequence[Column]) -> TableRecord:
@@ -63,20 +78,24 @@ def _record(row: Row, columns: Sequence[Column]) -> TableRecord:
     values, errors = _values(row, columns)
     if row.flaw is not None:
         errors = [FieldError(Code.ROW_UNREADABLE, "", f"the row {row.flaw}")]
-    return TableRecord(row.number, _encode(values), tuple(errors))
+    return TableRecord(row.number, _encode(values), tuple(errors), row.lines)
 
 
 def _values(row: Row, columns: Sequence[Column]) -> tuple[dict[str, Any], list[FieldError]]:
     """Return a record's members; an empty cell is none, so that the schema's default or its demand applies."""
     values: dict[str, Any] = {}
     errors: list[FieldError] = []
-    cells = row.cells + [None] * (len(columns) - len(row.cells))
+    cells = row.cells if len(row.cells) >= len(columns) else row.cells + [None] * (len(columns) - len(row.cells))
     for column, cell in zip(columns, cells, strict=False):
-        if is_empty(cell):
+        if cell is None or (type(cell) is str and (not cell or cell.isspace())):  # is_empty, for speed
             if column.null_if_empty:
                 values[column.name] = None
         elif type(cell) is BadCell:
             errors.append(error_at((column.name,), Code.ROW_UNREADABLE, cell))
         else:
-            values[column.name] = column.read(cell)
+            try:
+                values[column.name] = column.read(cell)
+            except MisreadError as error:
+                values[column.name] = error.text
+                errors.append(error_at((column.name,), error.code, str(error)))
     return values, errors

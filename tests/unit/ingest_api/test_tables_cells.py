@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ingest_api.tables.cells import reader_of, text_of
+from ingest_api.tables.cells import MisreadError, reader_of, text_if_misread, text_of
 from ingest_api.tables.reading import read_table, records_of
 from ingest_api.tables.rows import Cell
 from schemas.agent_schemas import compile_validator, parse_schema
@@ -25,6 +25,7 @@ INSTANT = {"type": "long", "logicalType": "timestamp-millis"}
 LOCAL = {"type": "long", "logicalType": "local-timestamp-millis"}
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
 ENUM = {"type": "enum", "name": "E", "symbols": ["GOLD", "SILVER"]}
+UUID = {"type": "string", "logicalType": "uuid"}
 INTS = {"type": "array", "items": "int"}
 DAY = dt.datetime(2026, 1, 31)  # noqa: DTZ001  as spreadsheets have them
 NOON = dt.datetime(2026, 1, 31, 12, 30)  # noqa: DTZ001  as above
@@ -74,7 +75,7 @@ ACCEPTED: list[tuple[Any, Cell, Any]] = [
 @pytest.mark.parametrize(("avro", "cell", "value"), ACCEPTED, ids=repr)
 def test_a_cell_is_read_as_its_type(avro: Any, cell: Cell, value: Any) -> None:
     schema = variables(avro)
-    read = reader_of(schema.fields[0].shape, decimal_comma=False)(cell)
+    read = reader_of(schema.fields[0].shape)(cell)
     assert (read, type(read)) == (value, type(value))
     assert list(schema.errors({"v": read}, ())) == []
 
@@ -104,33 +105,150 @@ def test_a_cell_is_read_as_its_type(avro: Any, cell: Cell, value: Any) -> None:
 )
 def test_what_cannot_be_read_as_its_type_stays_as_it_is_and_fails_with_the_usual_error(avro: Any, cell: Cell) -> None:
     schema = variables(avro)
-    read = reader_of(schema.fields[0].shape, decimal_comma=False)(cell)
+    read = text_if_misread(reader_of(schema.fields[0].shape), cell)
     assert read == text_of(cell)
     assert list(schema.errors({"v": read}, ()))
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("1,5", 1.5), ("-12,50", -12.5), ("1.5", 1.5), ("1,500", "1,500"), ("1.500,5", "1.500,5")]
-)
-def test_a_decimal_comma_is_read_where_semicolons_separate_unless_it_may_be_a_thousand(text: str, value: Any) -> None:
-    file = io.BytesIO(f"phoneNumber;v\n1;{text}\n".encode())
-    (record,) = records_of(read_table(file), variables("double"))
-    assert json.loads(record.raw)["v"] == value
+def read_cell(header: str, avro: Any, text: str, *others: str) -> tuple[Any, list[str]]:
+    """Return the value of a cell, in a table with other cells below it, and what is said against it."""
+    rows = "".join(f"1{header[-2]}{cell}\n" for cell in (text, *others))
+    first, *_ = records_of(read_table(io.BytesIO(f"{header}\n{rows}".encode())), variables(avro))
+    return json.loads(first.raw)["v"], [error.message for error in first.errors]
 
 
+EITHER = ["phoneNumber;v", "phoneNumber\tv", "phoneNumber|v"]
+
+
+@pytest.mark.parametrize("header", EITHER)
 @pytest.mark.parametrize(
-    ("header", "text", "value"),
+    ("avro", "text", "value"),
     [
-        ("phoneNumber;v", "12,50", "12.50"),
-        ("phoneNumber;v", "12.50", "12.50"),
-        ("phoneNumber;v", "1,500", "1,500"),
-        ("phoneNumber\tv", "12,50", "12,50"),
+        ("double", "1,5", 1.5),
+        ("double", "-12,50", -12.5),
+        ("double", "1.5", 1.5),
+        ("double", "0.500", 0.5),
+        ("double", "0,125", 0.125),
+        ("double", "1234.500", 1234.5),
+        ("double", "1.234,56", 1234.56),
+        ("double", "1,234.56", 1234.56),
+        ("double", "1.234.567", 1234567),
+        ("float", "-1.234.567,5", -1234567.5),
+        ("int", "1.234.567", 1234567),
+        ("int", "3,0", 3),
+        ("long", "3.00", 3),
+        (["null", "double"], "12,5", 12.5),
+        (DECIMAL, "12,50", "12.50"),
+        (DECIMAL, "1.234,50", "1234.50"),
+        (["null", DECIMAL], "12.50", "12.50"),
     ],
 )
-def test_a_decimal_has_its_comma_where_a_double_has(header: str, text: str, value: str) -> None:
-    file = io.BytesIO(f"{header}\n1{header[-2]}{text}\n".encode())
-    (record,) = records_of(read_table(file), variables(["null", DECIMAL]))
-    assert json.loads(record.raw)["v"] == value
+def test_a_number_that_says_itself_what_begins_its_fraction_is_read_where_commas_do_not_separate(
+    header: str, avro: Any, text: str, value: Any
+) -> None:
+    assert read_cell(header, avro, text) == (value, [])
+
+
+@pytest.mark.parametrize("header", EITHER)
+@pytest.mark.parametrize("avro", ["double", "float", "int", "long", DECIMAL, ["null", "double"], ["int", "double"]])
+@pytest.mark.parametrize("text", ["1.500", "1,500", "1.000", "-12.345", " 999.000 "])
+def test_what_may_be_a_thousand_or_a_fraction_fails_and_says_how_to_write_it(header: str, avro: Any, text: str) -> None:
+    value, (said,) = read_cell(header, avro, text, "7")
+    assert value == text.strip()
+    assert said.startswith(f"v {text.strip()!r} is ambiguous, it may be ")
+    assert said.endswith(f"; write {said.partition('may be ')[2].partition(';')[0].replace(' or ', ', or ')}") or (
+        "-12.3450" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "value"),
+    [
+        ("25.000", ["0,5"], 25000),
+        ("1.500", ["1.234,56"], 1500),
+        ("1,500", ["1.234,56"], 1.5),
+        ("1.500", ["12.5"], 1.5),
+        ("1,500", ["7", "1,234,567"], 1500),
+    ],
+)
+def test_the_other_cells_of_a_file_may_settle_what_begins_a_fraction(text: str, others: list[str], value: Any) -> None:
+    assert read_cell("phoneNumber;v", "double", text, *others) == (value, [])
+
+
+@pytest.mark.parametrize("others", [["1,5", "1.5"], ["1.5", "2.500", "1.234,5"], ["2.500"], []])
+def test_cells_that_disagree_settle_nothing(others: list[str]) -> None:
+    value, (said,) = read_cell("phoneNumber;v", "double", "1.500", *others)
+    assert (value, "ambiguous" in said) == ("1.500", True)
+
+
+def test_only_columns_of_numbers_settle_it() -> None:
+    content = "phoneNumber;note;v\n1;12,5;1.500\n2;1,5;2.500\n"
+    records = list(records_of(read_table(io.BytesIO(content.encode())), variables("double")))
+    assert [bool(record.errors) for record in records] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("avro", "text", "said"),
+    [
+        ("double", "1,500", "'1,500' is no number; write 1500"),
+        ("double", "12,50", "'12,50' is no number; write 12.50"),
+        ("double", "1,234.56", "'1,234.56' is no number; write 1234.56"),
+        ("double", "1.234,56", "'1.234,56' is no number; write 1234.56"),
+        ("int", "1,500", "'1,500' is no number; write 1500"),
+        ("int", "3.5", "'3.5' is no whole number; write digits alone, such as 3"),
+        ("double", "1 500", "'1 500' is no number; write 1500"),
+        ("double", "1'500.25", '"1\'500.25" is no number; write 1500.25'),
+        ("double", "$12.50", "'$12.50' is no number; write 12.50"),
+        ("double", "12 %", "'12 %' is no number; write digits, such as 1500 or 12.5"),
+        (DECIMAL, "1,500", "'1,500' is no number; write 1500"),
+        (["null", "double"], "1,500", "'1,500' is no number; write 1500"),
+        (DATE, "2026-01-31 12:30", "has a time of day beside its date; write the date alone, such as 2026-01-31"),
+    ],
+)
+def test_a_cell_that_is_nearly_a_value_says_what_to_write(avro: Any, text: str, said: str) -> None:
+    quoted = text.replace('"', '""')
+    assert read_cell("phoneNumber,v", avro, f'"{quoted}"') == (text, [f"v {said}"])
+
+
+@pytest.mark.parametrize(("text", "value"), [("1.500", 1.5), ("1.000", 1.0), ("3.0", 3.0), ("1234.567", 1234.567)])
+def test_a_point_begins_a_fraction_where_commas_separate(text: str, value: float) -> None:
+    assert read_cell("phoneNumber,v", "double", text) == (value, [])
+
+
+def test_a_spreadsheets_date_with_a_time_is_no_date() -> None:
+    with pytest.raises(MisreadError, match="time of day"):
+        reader_of(variables(DATE).fields[0].shape)(NOON)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0", "\u202f", "\u3000", "\u2007"], ids=ascii)
+@pytest.mark.parametrize(
+    ("avro", "text"),
+    [
+        ("int", "3"),
+        ("double", "1.5"),
+        ("boolean", "TRUE"),
+        (ENUM, "GOLD"),
+        (DATE, "2026-01-31"),
+        (TIME, "14:30:00"),
+        (INSTANT, "2026-01-31T12:30:00Z"),
+        (LOCAL, "2026-01-31T12:30:00"),
+        (DECIMAL, "12.50"),
+        (UUID, "123e4567-e89b-12d3-a456-426614174000"),
+        ("bytes", "YQ=="),
+        (INTS, "[1, 2]"),
+        (["null", DATE], "2026-01-31"),
+    ],
+)
+def test_every_type_but_text_is_trimmed(avro: Any, text: str, blank: str) -> None:
+    schema = variables(avro)
+    read = reader_of(schema.fields[0].shape)
+    assert read(f"{blank}{text}{blank}") == read(text)
+    assert list(schema.errors({"v": read(f"{blank}{text}{blank}")}, ())) == []
+
+
+@pytest.mark.parametrize("avro", ["string", ["null", "string"]])
+def test_text_keeps_its_blanks(avro: Any) -> None:
+    assert reader_of(variables(avro).fields[0].shape)(" kept ") == " kept "
 
 
 @pytest.mark.parametrize(

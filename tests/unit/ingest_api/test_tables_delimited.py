@@ -76,6 +76,20 @@ def test_a_line_that_names_the_delimiter_is_no_row() -> None:
     assert (record.row, json.loads(record.raw)) == (2, {"phoneNumber": "1", "n": "a;b;c"})
 
 
+@pytest.mark.parametrize("end", ["\x1a", "\n\x1a", "\n\x1a\n", "\r\n\x1a\x1a"])
+def test_the_sign_that_ends_a_file_of_dos_is_no_row(end: str) -> None:
+    assert objects(f"phoneNumber,n\n1,a{end}") == [{"phoneNumber": "1", "n": "a"}]
+
+
+@pytest.mark.parametrize("said", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;", "sep=; "])
+def test_a_line_names_the_delimiter_in_several_ways(said: str) -> None:
+    assert objects(f"{said}\r\nphoneNumber;n\r\n1;a,b,c\r\n") == [{"phoneNumber": "1", "n": "a,b,c"}]
+
+
+def test_line_ends_may_be_mixed() -> None:
+    assert [one["n"] for one in objects("phoneNumber,n\r\n1,a\n2,b\r3,c\r\n\r\n")] == ["a", "b", "c"]
+
+
 def test_one_column_is_a_table_too() -> None:
     assert objects("phoneNumber\n12125551001\n") == [{"phoneNumber": "12125551001"}]
 
@@ -119,6 +133,18 @@ def test_columns_without_a_name_or_a_cell_at_the_end_are_none() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("1", "write a delimiter for each empty cell"),
+        ("1,Smith, Ann", "quote a cell that holds a delimiter"),
+        ('1, "Smith, Ann"', "remove the blank before a quote"),
+    ],
+)
+def test_a_row_of_another_width_says_what_to_do(row: str, said: str) -> None:
+    assert said in read(f"phoneNumber,n\n{row}\n")[0].errors[0].message
+
+
 @pytest.mark.parametrize(("row", "cells"), [("1", 1), ("1,a,b", 3), ("1,Smith, Ann", 3)])
 def test_a_row_with_too_few_or_too_many_cells_fails_alone(row: str, cells: int) -> None:
     first, bad, last = read(f"phoneNumber,n\n0,x\n{row}\n9,y\n")
@@ -128,15 +154,68 @@ def test_a_row_with_too_few_or_too_many_cells_fails_alone(row: str, cells: int) 
     assert f"has {cells} cells, the header has 2" in error.message
 
 
+def accounted(content: str) -> tuple[list[str], dict[int, list[int]]]:
+    """Return the numbers that would be stored, and the lines of each row that fails."""
+    records = read(content)
+    stored = [json.loads(record.raw)["phoneNumber"] for record in records if not record.errors]
+    return stored, {record.row: list(record.lines) for record in records if record.errors}
+
+
+A, B, C, D = "12125551001", "12125551002", "12125551003", "12125551004"
+
+
+@pytest.mark.parametrize(
+    ("lines", "stored", "failed"),
+    [
+        ([f'{A},"Ann', f"{B},Bob", f'{C},"Cem"', f"{D},Dee"], [D], {2: [2, 3, 4], 3: [3], 4: [4]}),
+        ([f'{A},"Ann', f"{B},Bob", f'{C},Cem"', f"{D},Dee"], [D], {2: [2, 3, 4], 3: [3], 4: [4]}),
+        ([f'{A},"Ann', f'{B},"Bob"', f"{D},Dee"], [D], {2: [2, 3], 3: [3]}),
+        ([f"{A},Ann", f'{B},"Bob', f'{C},""', f'{D},"Dee"'], [A], {3: [3, 4, 5], 4: [4], 5: [5]}),
+        ([f'{A},"Ann', f"{B},", f'{C},"', f"{D},Dee"], [D], {2: [2, 3, 4], 3: [3], 4: [4]}),
+        ([f'{A},"Ann\\"', f"{B},Bob"], [A, B], {}),
+        ([f'{A},"say \\"hi\\""', f"{B},Bob"], [B], {2: [2]}),
+        ([f'"{A},Ann', f'"{B},Bob', f"{C},Cem"], [C], {2: [2, 3], 3: [3]}),
+    ],
+)
+def test_a_broken_quote_hides_no_line(lines: list[str], stored: list[str], failed: dict[int, list[int]]) -> None:
+    assert accounted("\n".join(["phoneNumber,n", *lines])) == (stored, failed)
+
+
+def test_a_broken_quote_in_a_wider_table_hides_no_line() -> None:
+    lines = [f'{A},"Ann",Bonn', f'{B},"Bob,Rome', f"{C},Cem,Ulm", f'{D},"Dee",Oslo']
+    assert accounted("\n".join(["phoneNumber,n,city", *lines])) == ([A], {3: [3, 4, 5], 4: [4], 5: [5]})
+
+
+def test_a_row_that_hides_others_says_where_the_quote_opens_and_keeps_its_number() -> None:
+    first, hidden, _ = read(f'phoneNumber,n\n{A},"two\nlines"\n{B},"Bob\n{C},"Cem"\n')[1:] + read(f"phone\n{A}\n")
+    assert "line 4 that goes on to line 5" in first.errors[0].message
+    assert "quoted cell of line 4" in hidden.errors[0].message
+    assert [json.loads(record.raw)["phoneNumber"] for record in (first, hidden)] == [B, C]
+
+
+@pytest.mark.parametrize("cell", ["two\nlines", "a\r\nb\rc", "1 Main St\nSpringfield, IL", f"call\n{B}", "x\n\n"])
+def test_a_cell_with_an_ordinary_line_break_stays_good(cell: str) -> None:
+    assert objects(f'phoneNumber,n\n{A},"{cell}"\n{D},Dee\n')[0] == {"phoneNumber": A, "n": cell}
+
+
+def test_a_line_break_before_the_number_hides_no_row() -> None:
+    assert accounted(f'n,phoneNumber\n"Ann\nSmith",{A}\nBob,{B}\n') == ([A, B], {})
+
+
+def test_lines_count_the_one_that_names_the_delimiter_and_blank_ones() -> None:
+    (bad,) = [record for record in read(f"\nsep=;\nphoneNumber;n\n{A};a;b\n") if record.errors]
+    assert (bad.row, bad.lines) == (3, (4,))
+
+
 def test_a_quote_that_is_not_doubled_fails_its_row_alone() -> None:
     bad, good = read('phoneNumber,n\n1,"he said "hi""\n2,b\n')
     assert (bad.row, bad.errors[0].code, good.errors) == (2, Code.ROW_UNREADABLE, ())
 
 
-@pytest.mark.parametrize("rest", ["", "2,b\n" * 100_000])
+@pytest.mark.parametrize("rest", ["", "2,b,c\n" * 100_000, 'say ""hi""\n'])
 def test_a_quote_that_never_ends_refuses_the_file_and_says_where_it_begins(rest: str) -> None:
-    with pytest.raises(TableError, match="row 3 begins a quoted cell"):
-        read(f'phoneNumber,n\n1,a\n2,"b\n{rest}')
+    with pytest.raises(TableError, match="row 3 begins a quoted cell in line 4"):
+        read(f'phoneNumber,n,m\n1,"a\na",b\n2,"b\n{rest}')
 
 
 @pytest.mark.parametrize(
