@@ -371,5 +371,5 @@ def _phone_raw(record: bytes) -> bytes:
     try:
         return bytes(_phone(record).phone_number)
     except (msgspec.DecodeError, RecursionError):
-        span = (json_scan.members(record.decode("latin-1")) or {}).get("phoneNumber")
+        span = (json_scan.members(record.decode("latin-1"), {"phoneNumber"}) or {}).get("phoneNumber")
         return record[slice(*span)] if span is not None else b""

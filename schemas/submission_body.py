@@ -20,6 +20,8 @@ from schemas.outcomes import Code, FieldError
 MAX_BATCH_ID_BYTES: Final = 256
 MAX_RECORDS: Final = 1_000_000
 _BOM: Final = b"\xef\xbb\xbf"
+_SMALLEST_RECORD: Final = 16
+"""Bytes a comma, below which a body of more commas than records are allowed is not held in pieces."""
 _ABSENT: Final = msgspec.Raw(b"")
 _NOTHING: Final = (b"", b"n")
 """How a value begins that is not there, or null."""
@@ -110,7 +112,8 @@ _Parts = tuple[bytes, list[bytes] | None, bytes]
 
 def _split(body: bytes) -> _Parts | None:
     """Return (batch id, records or None, first byte of call_data), or None if the body is not an object."""
-    if body.count(b",") > 4 * MAX_RECORDS:  # too many to hold: count while scanning, and stop at the limit
+    commas = body.count(b",")
+    if commas > MAX_RECORDS and len(body) < _SMALLEST_RECORD * commas:  # many more than may be: stop at the limit
         return _scan(body)
     try:
         envelope = _envelope(body)
@@ -133,7 +136,7 @@ def _reason(error: ValueError) -> str:
 def _scan(body: bytes) -> _Parts | None:
     """Do as `_split` does, but look at no more than JSON's brackets, strings and commas."""
     text = body.decode("latin-1")  # so that positions are byte positions; JSON's own signs are ASCII
-    members = json_scan.members(text)
+    members = json_scan.members(text, _Envelope.__struct_fields__)
     if members is None:
         return None
     batch = _slice(body, members.get("batchId"))
