@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from starlette.requests import Request
 
@@ -13,6 +15,8 @@ from ingest_api.inflate import InflateError, Inflater, inflater
 from schemas.outcomes import HttpCode
 
 Hold = Callable[[int], None]
+
+SLOWEST_BYTES_A_SECOND: Final = 4096
 
 
 async def read_json_body(request: Request, limit_bytes: int, idle_seconds: float, hold: Hold) -> bytes:
@@ -62,15 +66,22 @@ def _too_large(limit_bytes: int) -> RefusedError:
 
 
 async def _arriving(request: Request, idle_seconds: float) -> AsyncIterator[bytes]:
+    """Yield what arrives. Refuse (400) a pause over `idle_seconds`, and a body that keeps us waiting all the time."""
     stream = request.stream()
+    received, waited = 0, 0.0
     while True:
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(idle_seconds):
+            async with asyncio.timeout(min(idle_seconds, idle_seconds + received / SLOWEST_BYTES_A_SECOND - waited)):
                 data = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise refused(HttpCode.BAD_REQUEST, f"no more of the body came within {idle_seconds:g} s") from None
+            sentence = (
+                f"the body came too slowly: a pause of {idle_seconds:g} s, or under {SLOWEST_BYTES_A_SECOND} bytes/s"
+            )
+            raise refused(HttpCode.BAD_REQUEST, sentence) from None
+        received, waited = received + len(data), waited + time.monotonic() - began
         yield data
 
 

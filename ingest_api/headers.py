@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+from urllib.request import parse_http_list
 
 from ingest_api.envelope import refused
 from schemas.outcomes import HttpCode
@@ -17,13 +18,6 @@ _JSON_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:[a-z0-9!#$&^_.+-]+\+)?jso
 _FORM: Final = "application/x-www-form-urlencoded"  # what `curl -d` says of anything
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)", re.IGNORECASE)
 _UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii", ""})
-_PREFERENCE: Final = re.compile(
-    r"""\s*(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)            # token
-        (?:\s*=\s*(?P<word>"(?:[^"\\]|\\.)*"|[^\s,;"]*))?   # = word
-        (?:\s*;(?:"(?:[^"\\]|\\.)*"|[^,"])*)?               # ; parameters, which mean nothing here
-        \s*(?:,|$)""",
-    re.VERBOSE,
-)
 MOST_WAIT_DIGITS: Final = 9
 
 
@@ -93,18 +87,12 @@ def wait_of(prefer: Iterable[str], most_seconds: float) -> Wait:
 
 
 def _preferences(values: Iterable[str]) -> dict[str, str]:
-    """Return each preference's word; of a repeated one the first counts."""
+    """Return each preference's word; of a repeated one the first counts. Parameters mean nothing here."""
+    text = ", ".join(values)
+    if text.count('"') % 2:  # the last quote begins no text
+        text = "".join(text.rsplit('"', 1))
     found: dict[str, str] = {}
-    for match in _matches(", ".join(values)):
-        found.setdefault(match["name"].lower(), (match["word"] or "").strip('"'))
+    for preference in parse_http_list(text):
+        name, _, word = preference.partition(";")[0].partition("=")
+        found.setdefault(name.strip().lower(), word.strip().strip('"'))
     return found
-
-
-def _matches(text: str) -> Iterable[re.Match[str]]:
-    at = 0
-    while at < len(text):
-        match = _PREFERENCE.match(text, at)
-        if match is not None:
-            yield match
-        comma = text.find(",", at)
-        at = match.end() if match is not None else (comma + 1 if comma >= 0 else len(text))

@@ -45,6 +45,10 @@ class Metrics:
         )
         gauge = Gauge("dialfeed_http_waiting", "Requests read, published or waited for now", registry=self.registry)
         gauge.set_function(waiting)
+        self._connections = Gauge("dialfeed_http_connections", "Open connections", registry=self.registry)
+        self._connections_refused = Counter(
+            "dialfeed_http_connections_refused", "Connections refused, there being too many", registry=self.registry
+        )
         self.registry.register(self.stored)
         ProcessCollector(registry=self.registry)
 
@@ -53,6 +57,14 @@ class Metrics:
         method = method if method in METHODS else "other"
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
+
+    def watch_connections(self, count: Callable[[], int]) -> None:
+        """Take the function that counts the open connections."""
+        self._connections.set_function(count)
+
+    def connection_refused(self) -> None:
+        """Count a connection that was refused because there are too many."""
+        self._connections_refused.inc()
 
     async def text(self) -> bytes:
         """Return everything, with figures of the store that are at most some ten seconds old."""

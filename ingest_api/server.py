@@ -8,15 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ingest_api.connections import BoundedProtocol, Connections, connection_limit
 from ingest_api.edge import Edge
-from ingest_api.envelope import RequestError, failure
 from ingest_api.settings import EdgeSettings
-from schemas.outcomes import HttpCode
 
 BACKLOG: Final = 1024
 KEEP_ALIVE_SECONDS: Final = 30
@@ -47,7 +44,7 @@ async def serve(
     connections are accepted.
     """
     edge: Edge = app.state.edge
-    server = _Server(_config(app, edge.settings), started)
+    server = _Server(_config(app, edge), started)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -63,12 +60,19 @@ async def serve(
             stopping.cancel()
 
 
-def _config(app: Starlette, settings: EdgeSettings) -> uvicorn.Config:
-    limit = settings.head_limit_bytes
+def _config(app: Starlette, edge: Edge) -> uvicorn.Config:
+    settings = edge.settings
 
-    class Protocol(_Protocol):
-        head_limit_bytes = limit
+    class Protocol(BoundedProtocol):
+        bounds = Connections(
+            most=connection_limit(settings.max_connections),
+            head_limit_bytes=settings.head_limit_bytes,
+            head_seconds=settings.head_seconds,
+            write_seconds=settings.write_seconds,
+            refused=edge.metrics.connection_refused,
+        )
 
+    edge.metrics.watch_connections(lambda: len(Protocol.bounds.open))
     return uvicorn.Config(
         app,
         http=Protocol,
@@ -96,34 +100,3 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone."""
         yield
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol with a bound on request line and headers, and the envelope around its own 400."""
-
-    head_limit_bytes = 64 * 1024
-    _head_bytes = 0
-    _in_head = False
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._in_head and self.parser is not None and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > self.head_limit_bytes:
-                self.send_400_response(f"request line and headers are over {self.head_limit_bytes} bytes")
-
-    def on_message_begin(self) -> None:
-        self._head_bytes, self._in_head = 0, True
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.head_limit_bytes:
-            raise ValueError("headers over the limit")
-        super().on_headers_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        body = msgspec.json.encode(failure([RequestError(HttpCode.BAD_REQUEST, msg)]).body)
-        head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
-        self.transport.close()

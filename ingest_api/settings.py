@@ -58,5 +58,20 @@ class EdgeSettings(BaseModel):
     )
     stop_seconds: float = Field(default=10.0, gt=0, le=600, description="at stop: when open requests are cut off")
     head_limit_bytes: int = Field(
-        default=64 * 1024, ge=4096, le=MIB, description="longest request line and headers together"
+        default=64 * 1024, ge=4096, le=MIB, description="longest request line and headers together; longest trailers"
+    )
+    head_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=600,
+        description="longest wait for a request's line and headers; then the connection closes",
+    )
+    write_seconds: float = Field(
+        default=30.0, gt=0, le=600, description="longest wait for a client to read on; then the connection closes"
+    )
+    max_connections: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="open connections, at most half of the file descriptors; beyond, an idle one is closed, else 503",
     )

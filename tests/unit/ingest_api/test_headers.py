@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from itertools import pairwise
+from time import process_time
+
 import pytest
 
 from ingest_api.envelope import RefusedError
@@ -89,3 +92,15 @@ def test_other_encodings_are_refused_and_those_that_are_read_named(encoding: lis
     with pytest.raises(RefusedError, match="unsupported_media_type") as refusal:
         coding_of(encoding)
     assert refusal.value.headers == {"Accept-Encoding": "gzip, zstd"}
+
+
+@pytest.mark.parametrize("piece", ['a=" "', " ", ",", '"', "\\", 'a;"', "wait=", "="])
+def test_a_long_header_is_read_in_linear_time(piece: str) -> None:
+    seconds = []
+    for size in (20_000, 80_000, 320_000):
+        prefer = [f'a={piece * size}"']
+        began = process_time()
+        wait_of(prefer, 30.0)
+        require_json(f"application/json;{piece * size}")
+        seconds.append(process_time() - began)
+    assert all(longer < 16 * max(shorter, 0.01) for shorter, longer in pairwise(seconds))
