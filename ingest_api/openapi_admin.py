@@ -12,6 +12,7 @@ from ingest_api.paging import MOST_LIMIT, MOST_PAGE
 from schemas.outcomes import HttpCode
 
 _ID: Final = "66f2a9c1d4e5b60718293a4b"
+DELETED: Final = "66f2a9c1d4e5b60718293a4c"
 _AT: Final = "2026-03-01T09:00:00.000Z"
 _AVRO: Final = {"type": "record", "name": "Reminder", "fields": [{"name": "firstName", "type": "string"}]}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
@@ -108,9 +109,11 @@ def _one(summary: str, what: str, shown: dict[str, Any]) -> Schema:
 
 
 def _deletion(what: str, shown: dict[str, Any]) -> Schema:
-    one = _one(f"Delete {_a(what)}, unless something needs it", what, shown)
+    own_id = next(iter(shown))
+    one = _one(f"Delete {_a(what)}, unless something needs it", what, {**shown, own_id: DELETED})
     errors = errors_of(*ASKING, HttpCode.FIELD_INVALID, HttpCode.NOT_FOUND, HttpCode.CONFLICT)
-    return {**one, "responses": {"200": one["responses"]["200"], **errors}}
+    responses = {"200": one["responses"]["200"], **errors}
+    return {**one, "parameters": [path_id(f"the {what}", DELETED)], "responses": responses}
 
 
 def _batch_deletion() -> Schema:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from ingest_api import openapi, openapi_parts
+from ingest_api.openapi_admin import DELETED
 from ingest_api.openapi_replays import REPLAY
 from schemas.codecs import encode
 from schemas.dead_letter_query import KeptLetter
@@ -51,6 +52,12 @@ expected-statuses = ["2xx", 400, 403, 404, 409, 422]
 [[operations]]
 include-path-regex = "^/api/admin/"
 headers = {{ "x-api-key" = "{ADMIN_KEY}" }}
+
+# Else it deletes the batch that all other operations need, whose id it reads in the answers of theirs.
+[[operations]]
+include-name = "DELETE /api/admin/batches/{{id}}"
+headers = {{ "x-api-key" = "{ADMIN_KEY}" }}
+parameters = {{ "path.id" = "{DELETED}" }}
 """
 
 
@@ -68,6 +75,10 @@ def fill(world: World) -> None:
         Agent(agent_id=example, workspace_id=example, name="example", versions=[earlier], created_at=NOW_MS),
         Agent(agent_id="agent-1", workspace_id=WORKSPACE, name="one", versions=[version], created_at=NOW_MS),
         number_record(example, example, example),
+        batch_record(DELETED, WORKSPACE, PHONE),
+        Workspace(workspace_id=DELETED, name="deleted", created_at=NOW_MS),
+        Agent(agent_id=DELETED, workspace_id=example, name="deleted", versions=[earlier], created_at=NOW_MS),
+        number_record(DELETED, example, example),
     ):
         world.registry.state.apply(record)
     accepted = SubmissionAccepted(
