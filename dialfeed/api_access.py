@@ -20,7 +20,7 @@ R = TypeVar("R")
 def api_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add `--url` and `--key-file`."""
     url = click.option(
-        "--url", cls=SharedOption, metavar="URL", help="The API. [the installation that runs, or DIALFEED_HTTP]"
+        "--url", cls=SharedOption, metavar="URL", help="The API. [DIALFEED_URL, else the installation that runs]"
     )
     key = click.option(
         "--key-file",

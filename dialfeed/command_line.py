@@ -31,6 +31,7 @@ SUBCOMMANDS: Final = {
     "report": Subcommand("commands_report:report", "Show what became of a submission."),
     "dead-letters": Subcommand("commands_dead_letters:dead_letters", "List, count, show and export what failed."),
     "replay": Subcommand("commands_replay:replay", "Try dead letters again, once the cause is mended."),
+    "campaign": Subcommand("commands_campaign:campaign", "Make a campaign with all that it needs, in one go."),
     "simulate": Subcommand("commands_simulate:simulate_command", "Stand in for a calling service, without telephones."),
     "workspace": Subcommand("commands_workspace:workspace", "Make, list and delete workspaces, the tenants."),
     "key": Subcommand("commands_key:key", "Make, list and revoke API keys."),

@@ -38,7 +38,7 @@ def agent() -> None:
 @asynchronous
 async def create(settings: Settings, as_json: bool, workspace: str, schema: str, name: str) -> None:
     """Make an agent. A schema that cannot be used is refused, with the reason."""
-    text = _read(schema)
+    text = read_schema(schema)
     async with open_registry(settings) as registry:
         owner = registrations.find_workspace(registry.state, workspace)
         made = registrations.new_agent(owner, name, text, now_ms())
@@ -60,7 +60,7 @@ async def update(settings: Settings, as_json: bool, agent_id: str, schema: str) 
     Records accepted from then on are checked against it. It must be able to read what was written by every earlier
     version: fields may be left out, new ones need a default. Else it is refused, with the reason.
     """
-    text = _read(schema)
+    text = read_schema(schema)
     async with open_registry(settings) as registry:
         known = registrations.find_agent(registry.state, agent_id)
         made = registrations.new_agent_version(known, text, now_ms())
@@ -115,7 +115,8 @@ async def delete(settings: Settings, as_json: bool, agent_id: str) -> None:
     answer({"agentId": deleted.agent_id, "deletedAt": rfc3339(deleted.deleted_at)}, as_json)
 
 
-def _read(schema: str) -> str:
+def read_schema(schema: str) -> str:
+    """Return the text of a schema's file, stdin for `-`; raise WrongUseError."""
     try:
         with click.open_file(schema, "rb") as file:
             return bytes(file.read()).decode()

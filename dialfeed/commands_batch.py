@@ -60,7 +60,7 @@ def batch() -> None:
 @asynchronous
 async def create(settings: Settings, /, as_json: bool, workspace: str, **given: Any) -> None:
     """Make a batch called NAME."""
-    campaign = registrations.Campaign(**_given(given))
+    campaign = registrations.Campaign(**given_options(given))
     async with open_registry(settings) as registry:
         owner = registrations.find_workspace(registry.state, workspace)
         made = registrations.new_batch(registry.state, RULES, owner, campaign, now_ms())
@@ -88,7 +88,7 @@ async def update(settings: Settings, /, as_json: bool, batch_id: str, **given: A
     """
     async with open_registry(settings) as registry:
         known = registrations.find_batch(registry.state, batch_id)
-        campaign = replace(registrations.campaign_of(known), **_given(given))
+        campaign = replace(registrations.campaign_of(known), **given_options(given))
         made = registrations.changed_batch(registry.state, RULES, known, campaign, now_ms())
         if made is not known:
             await registry.write(made)
@@ -130,7 +130,8 @@ async def _pending(settings: Settings, batch_id: str, api: dict[str, Any]) -> in
     return int(page.json()["data"]["total"])
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
+def given_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
     return {name: value for name, value in options.items() if value not in (None, ())}
 
 

@@ -64,7 +64,7 @@ def find_installation(settings: Settings) -> Installation:
     """Return where the installation is: as set, else as `dialfeed run` says."""
     run = running_installation(settings.data)
     return Installation(
-        http=_set_http(settings) or (run.http if run is not None else None),
+        http=settings.url or _set_http(settings) or (run.http if run is not None else None),
         kafka=settings.kafka or (run.kafka if run is not None else None),
     )
 
@@ -86,9 +86,9 @@ def find_api(settings: Settings) -> str:
     if url is None:
         raise UnreachableError(
             f"no installation runs in {settings.data}, and no API is set",
-            "Start one with `dialfeed run`, or say where it is with --url or DIALFEED_HTTP.",
+            "Start one with `dialfeed run`, or say where it is with --url or DIALFEED_URL.",
         )
-    return url
+    return url.rstrip("/")
 
 
 def api_url(host: str, port: int) -> str:

@@ -131,6 +131,13 @@ class Settings(BaseSettings):
         rule="host:port; port 0 takes a free one",
         example="0.0.0.0:8080",
     )
+    url: str | None = _setting(
+        None,
+        "URL of the API for `send`, `report` and the other commands that ask it, where `DIALFEED_HTTP` does not say it",
+        rule="http://... or https://...",
+        example="https://dialfeed.example.com",
+        shown="unset: that of `DIALFEED_HTTP`, else of `run.json`",
+    )
     api_key: SecretStr | None = _setting(
         None,
         "API key that `send`, `report`, `dead-letters` and `simulate` use",
@@ -353,7 +360,7 @@ class Settings(BaseSettings):
             _require(is_unicode(value.get_secret_value()))
         return value
 
-    @field_validator("calling_service")
+    @field_validator("calling_service", "url")
     @classmethod
     def _service_url(cls, value: str | None) -> str | None:
         _require(value is None or is_http_url(value))

@@ -186,9 +186,11 @@ def new_number(state: Registry, rules: Rules, agent: Agent, number: str, now_ms:
     e164 = rules.normalise(number)
     if isinstance(e164, FieldError):
         raise _wrong("number", f"{quoted(number)} is no calling number: {e164.message}", "Correct the number.")
-    taken = [other.phone_id for other in state.numbers.values() if other.number == e164]
-    if taken:
-        raise _taken("number", f"the number {e164} is there already", f"Use it: its phone id is {taken[0]}.")
+    taken = next((other for other in state.numbers.values() if other.number == e164), None)
+    if taken is not None:
+        mine = taken.workspace_id == agent.workspace_id
+        remedy = "Use it" if mine else f"It belongs to workspace {taken.workspace_id}: take another, or delete it there"
+        raise _taken("number", f"the number {e164} is there already", f"{remedy}: its phone id is {taken.phone_id}.")
     return CallingNumber(
         phone_id=new_id(),
         workspace_id=agent.workspace_id,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -113,6 +114,15 @@ class Registry:
     batches: dict[str, Batch] = field(default_factory=dict)
     ever: Ever = field(default_factory=Ever)
     _key_by_hash: dict[bytes, ApiKey] = field(default_factory=dict)
+
+    def copy(self) -> Registry:
+        """Return a registry of its own that knows the same."""
+        made = Registry()
+        ever = self.ever
+        known: list[Iterable[RegistryRecord]] = [ever.workspaces.values(), self.keys.values(), ever.agents.values()]
+        for record in chain(*known, ever.numbers.values(), ever.batches.values()):
+            made.apply(record)
+        return made
 
     def apply(self, record: RegistryRecord) -> None:
         """Take one record of the topic; the newest of an id wins, and what was deleted stays so."""

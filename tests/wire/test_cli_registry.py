@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,22 @@ def test_what_others_need_is_kept_until_nothing_needs_it(typed: Type, made: dict
     assert typed("key", "revoke", made["keyId"]).code == 0
     assert [typed(*each).code for each in reversed(deletions)] == [0, 0, 0]
     assert typed("workspace", "list", "--json").json == []
+
+
+def test_a_campaign_is_made_in_one_go_and_its_variables_are_for_a_shell(typed: Type, made: dict[str, Any]) -> None:
+    given = ("campaign", "create", "--schema", "agent.avsc", "--workspace", "Acme", "it's spring")
+    ids = typed(*given, "--json").json
+    assert (ids["workspaceId"], ids["url"]) == (made["workspaceId"], None)  # no API runs here
+    assert typed("batch", "show", ids["batchId"], "--json").json["agentId"] == ids["agentId"]
+    line = typed(*given, "--export-env").out
+    shell = f'{line}\nprintf "%s %s" "$DIALFEED_API_KEY" "$BATCH_ID"'
+    key, batch = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout.split()
+    assert key.startswith("df_")
+    assert typed("batch", "show", batch, "--json").json["name"] == "it's spring"
+    assert typed("topics").code == 0
+
+
+def test_a_campaign_that_is_refused_makes_nothing(typed: Type, made: dict[str, Any]) -> None:
+    ended = typed("campaign", "create", "--schema", "agent.avsc", "--workspace", "New", "--number", "call me", "x")
+    assert (ended.code, ended.out) == (2, "")
+    assert [one["workspaceId"] for one in typed("workspace", "list", "--json").json] == [made["workspaceId"]]

@@ -108,3 +108,8 @@ def test_where_nothing_runs_and_nothing_is_set_it_says_what_to_do(settings: Sett
 )
 def test_an_api_that_listens_everywhere_is_reached_here(host: str, url: str) -> None:
     assert api_url(host, 80) == url
+
+
+def test_a_url_that_is_set_says_where_the_api_is_before_anything_else(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, http="127.0.0.1:9", url="https://dialfeed.example.com/")
+    assert find_api(settings) == "https://dialfeed.example.com"
