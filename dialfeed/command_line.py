@@ -39,6 +39,7 @@ SUBCOMMANDS: Final = {
     "number": Subcommand("commands_number:number", "Make, assign, list and delete calling numbers."),
     "batch": Subcommand("commands_batch:batch", "Make, update, list and delete batches, the campaigns."),
     "doctor": Subcommand("commands_doctor:doctor", "Check everything, and say how to mend what is wrong."),
+    "health": Subcommand("commands_health:health", "Say whether a part works, for health checks."),
     "topics": Subcommand("commands_topics:topics", "Compare Kafka's topics with what they should be, or create them."),
     "api": Subcommand("commands_run:api", "Run the HTTP API only, for a cluster."),
     "worker": Subcommand("commands_run:worker", "Run one worker only, for a cluster."),

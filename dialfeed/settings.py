@@ -7,7 +7,6 @@ table that is made of this class (`settings_table.py`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from dialfeed.data_folder import default_data_folder
 from dialfeed.exits import WrongUseError
 from dialfeed.plain_text import one_line
 from dialfeed.secret_files import PREFIX, SUFFIX, SecretFiles, UnusableFile, is_secret, secret_names
@@ -39,12 +39,6 @@ def _setting(default: Any, meaning: str, *, rule: str, example: str, shown: str 
     """Make a field. `shown` is the default as the table shows it."""
     extra: dict[str, Any] = {"rule": rule, "example": example, "shown": shown}
     return Field(default, description=meaning, json_schema_extra=extra, validate_default=True, **bounds)
-
-
-def default_data_folder() -> Path:
-    """Return the user's data folder; a relative XDG_DATA_HOME is ignored, as the XDG base directory rules say."""
-    given = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".local" / "share") / "dialfeed"
 
 
 class Settings(BaseSettings):

@@ -17,11 +17,11 @@ from aiokafka.errors import KafkaError
 
 from dialfeed import garbage
 from dialfeed.exits import ExitCode
+from dialfeed.heartbeat import Heartbeat
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.registry_topic import RegistryTopic
 from dialfeed.settings import Settings
 from dialfeed.topics_admin import require_topics
-from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError, TryAgainError
 from streams.agents import Steps
 from streams.app import FailStopApp, StreamSettings, build_app
@@ -70,7 +70,7 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         await app.start()
         garbage.settle()
         log.info("worker_ready", pid=os.getpid())
-        watch = asyncio.create_task(_watch(app, kafka, steps, gather), name="liveness")
+        watch = asyncio.create_task(_watch(app, settings, steps, gather), name="liveness")
         followed = asyncio.create_task(_stop_at_its_end(registry, app), name="registry")
         await _first_of(stop.wait(), app.wait_until_stopped())
         for task in (watch, followed):
@@ -105,16 +105,26 @@ async def _stop(app: FailStopApp) -> None:
         app.end_process()
 
 
-async def _watch(app: FailStopApp, kafka: KafkaConnection, steps: Steps, gather: Gather) -> None:
+async def _watch(app: FailStopApp, settings: Settings, steps: Steps, gather: Gather) -> None:
+    kafka = settings.kafka_connection()
     agents, gathering = Liveness(), Liveness()
     probe = AIOKafkaConsumer(**kafka.client_options(), enable_auto_commit=False, isolation_level="read_committed")
-    async with probe:
-        while True:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
-            reason = agents.stalled(await _look_at_agents(app, probe, steps))
-            if reason := reason or gathering.stalled(await _look_at_gather(gather, probe)):
-                log.critical("worker_stalled", reason=reason)
-                app.end_process()
+    with Heartbeat(settings.data, "worker") as heart:
+        async with probe:
+            while True:
+                await asyncio.sleep(LOOK_EVERY_SECONDS)
+                of_agents, of_gather = await _look_at_agents(app, probe, steps), await _look_at_gather(gather, probe)
+                if reason := agents.stalled(of_agents) or gathering.stalled(of_gather):
+                    log.critical("worker_stalled", reason=reason)
+                    app.end_process()
+                heart.beat(_trouble(_consumer_of(app), of_agents) or _trouble(gather.consumer, of_gather))
+
+
+def _trouble(consumer: Any, seen: Sighting) -> str:
+    """Return why a consumer that is alive does not work now, or an empty text."""
+    if consumer is None or consumer._subscription.subscription.assignment is None:  # noqa: SLF001  no public way waits not
+        return "it has not been given its partitions"
+    return "Kafka does not answer" if seen.lag is None else ""
 
 
 async def _look_at_agents(app: FailStopApp, probe: AIOKafkaConsumer, steps: Steps) -> Sighting:
@@ -123,8 +133,12 @@ async def _look_at_agents(app: FailStopApp, probe: AIOKafkaConsumer, steps: Step
         crashed=bool(app.crashed),
         busy=bool(steps.at_work),
         received=int(app.monitor.messages_received_total),
-        lag=await _lag(app.consumer._thread._consumer, probe),  # noqa: SLF001  # Faust keeps it to itself
+        lag=await _lag(_consumer_of(app), probe),
     )
+
+
+def _consumer_of(app: FailStopApp) -> Any:
+    return app.consumer._thread._consumer  # noqa: SLF001  # Faust keeps it to itself
 
 
 async def _look_at_gather(gather: Gather, probe: AIOKafkaConsumer) -> Sighting:

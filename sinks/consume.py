@@ -41,6 +41,8 @@ LONGEST_PAUSE_SECONDS: Final = 5.0
 REVOKE_WITHIN_SECONDS: Final = 8.0
 """How long a rebalance waits for the flush in progress; less than the group's session timeout."""
 STOP_WITHIN_SECONDS: Final = 10.0
+STANDS_STILL_AFTER_SECONDS: Final = 120.0
+"""Longer than an insert takes before it is given up and tried again."""
 LIGHT_STEPS: Final = 16
 """So many times as many messages are taken at a time while all weigh so little."""
 _FETCH_BYTES: Final = 4 * 1024 * 1024
@@ -115,7 +117,16 @@ class Consuming(Generic[T]):
         self._assignment = 0  # counts moves: what was taken before one is fetched again, and must not be written
         self._stopping = False
         self._ended = asyncio.Event()
-        self._waiting = False
+        self._waiting = ""  # for what
+        self._has_partitions = False
+        self._turned = time.monotonic()
+
+    def trouble(self) -> str:
+        """Return why this consumer does not work now, or an empty text. An insert may take a while."""
+        still = time.monotonic() - self._turned
+        if self._waiting or still > STANDS_STILL_AFTER_SECONDS:
+            return f"{self._name} waits: {self._waiting or f'nothing has happened for {still:.0f} s'}"
+        return "" if self._has_partitions else f"{self._name} has not been given its partitions"
 
     async def run(self) -> None:
         """Consume until stopped. Raise MustStopError, with nothing of the flush in progress committed."""
@@ -165,6 +176,7 @@ class Consuming(Generic[T]):
         gathering: asyncio.Future[_Flush[T]] | None = None
         try:
             while not self._stopping:
+                self._turned = time.monotonic()
                 gathering = gathering or asyncio.ensure_future(self._gather(consumer))
                 flush, gathering = await gathering, None
                 if flush.offsets and flush.assignment == self._assignment:
@@ -233,6 +245,7 @@ class Consuming(Generic[T]):
     async def _written(self, items: Sequence[T]) -> bool:
         pause = FIRST_PAUSE_SECONDS
         while True:
+            self._turned = time.monotonic()
             try:
                 await self._write(items)
             except TryAgainError as error:
@@ -265,16 +278,17 @@ class Consuming(Generic[T]):
     def _note_waiting(self, why: str) -> None:
         if not self._waiting:
             log.warning("waiting", consumer=self._name, why=why)
-        self._waiting = True
+        self._waiting = why
 
     def _note_going_on(self) -> None:
         if self._waiting:
             log.info("going_on", consumer=self._name)
-        self._waiting = False
+        self._waiting = ""
 
     async def let_go(self) -> None:
         """Let the flush in progress end, or give it up if it only waits, before partitions move."""
         self._moving.set()
+        self._has_partitions = False
         self._assignment += 1
         if not self._stopping:
             self._assigned.clear()
@@ -290,6 +304,7 @@ class Consuming(Generic[T]):
     def take_up(self) -> None:
         """Go on after partitions have moved."""
         self._moving.clear()
+        self._has_partitions = True
         if not self._stopping:
             self._interrupted.clear()
         self._assigned.set()

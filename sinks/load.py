@@ -89,6 +89,10 @@ class Load:
         """Consume until stopped. Raise MustStopError, with nothing of the flush in progress committed."""
         await self._consuming.run()
 
+    def trouble(self) -> str:
+        """Return why nothing is consumed now, or an empty text."""
+        return self._consuming.trouble()
+
     async def stop(self) -> bool:
         """Let the flush in progress end and be committed; return whether it did in time."""
         return await self._consuming.stop()

