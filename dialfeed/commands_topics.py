@@ -13,7 +13,8 @@ from dialfeed.help_layout import command
 from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.output import print_json, show, table
 from dialfeed.settings import Settings
-from dialfeed.topics_admin import REMEDY, TopicStatus, create_missing, describe
+from dialfeed.topic_status import TopicStatus
+from dialfeed.topics_admin import REMEDY, create_missing, describe
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import TryAgainError
 
@@ -31,7 +32,10 @@ WITHIN_SECONDS = 60.0
 @settings_options(*REGISTRY_SETTINGS)
 @asynchronous
 async def topics(settings: Settings, as_json: bool, create: bool) -> int:
-    """Show every topic with its settings against what it should be. Ends with 1 if some differ."""
+    """Show every topic with its settings against what it should be.
+
+    Ends with 1 if something is wrong; with --create only if parts would not start. A warning is no fault.
+    """
     connection = find_kafka(settings)
     try:
         async with asyncio.timeout(WITHIN_SECONDS):
@@ -41,11 +45,11 @@ async def topics(settings: Settings, as_json: bool, create: bool) -> int:
     if as_json:
         print_json([asdict(status) for status in statuses])
     else:
-        show(table(("topic", "partitions", "ok", "differences"), [_row(status) for status in statuses]))
-    if all(status.ok for status in statuses):
-        return ExitCode.DONE
-    click.echo(REMEDY, err=True)
-    return ExitCode.SOME_FAILED
+        show(table(("topic", "partitions", "replicas", "ok", "differences"), [_row(status) for status in statuses]))
+    if not all(status.ok for status in statuses):
+        click.echo(REMEDY, err=True)
+    failed = any(status.stops if create else not status.ok for status in statuses)
+    return ExitCode.SOME_FAILED if failed else ExitCode.DONE
 
 
 async def _statuses(connection: KafkaConnection, create: bool) -> list[TopicStatus]:
@@ -56,4 +60,5 @@ async def _statuses(connection: KafkaConnection, create: bool) -> list[TopicStat
 
 
 def _row(status: TopicStatus) -> tuple[object, ...]:
-    return status.name, status.partitions, status.ok, "; ".join(status.differences)
+    told = [*status.differences, *(f"(warning) {text}" for text in status.warnings)]
+    return status.name, status.partitions, status.replicas, status.ok, "; ".join(told)

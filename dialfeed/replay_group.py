@@ -1,7 +1,8 @@
 """Replays that were asked for over HTTP, run by one API process at a time.
 
-That is the one which holds the only partition of `calls.replays` in the consumer group `replays`. Where it dies,
-another gets the partition, and goes on at each replay's last checkpoint. Two that run one for a moment do no harm.
+That is the one which holds partition 0 of `calls.replays`, where everything is, in the consumer group `replays`. Where
+it dies, another gets the partition, and goes on at each replay's last checkpoint. Two that run one for a moment do no
+harm.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class ReplayGroup:
 
     def assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Begin, if this process is the one."""
-        if partitions:
+        if any(place.partition == 0 for place in partitions):
             self._leading.set()
             log.info("replays_assigned")
 

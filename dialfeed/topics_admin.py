@@ -3,56 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from dialfeed.topic_status import Found, TopicStatus, copies, statuses
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError, TryAgainError
-from schemas.topics import TOPICS, Topic
+from schemas.topics import READ_TOGETHER, TOPICS, Topic
 
-MOST_REPLICAS: Final = 3
+log = structlog.get_logger(__name__)
+
 LED_WITHIN_SECONDS: Final = 30.0
 REMEDY: Final = (
     "`dialfeed topics --create` makes those that are missing. Kafka's `kafka-configs.sh --alter --entity-type topics"
-    " --entity-name TOPIC --add-config NAME=VALUE` changes a setting, `kafka-topics.sh --alter` adds partitions."
+    " --entity-name TOPIC --add-config NAME=VALUE` changes a setting, `kafka-topics.sh --alter` adds partitions,"
+    " `kafka-reassign-partitions.sh` adds replicas."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TopicStatus:
-    """One topic: `partitions` is 0 where it is missing; `differences` are sentences."""
-
-    name: str
-    partitions: int
-    ok: bool
-    differences: list[str]
 
 
 async def describe(connection: KafkaConnection) -> list[TopicStatus]:
     """Return every topic's status; raise TryAgainError."""
     async with _admin(connection) as admin:
-        present = await _partitions(admin)
+        present = await _described(admin)
         names = [connection.topic(topic.name) for topic in TOPICS]
         settings = await _settings(admin, [name for name in names if name in present])
-    return [
-        _status(topic, name, present.get(name, 0), settings.get(name, {}))
+        brokers = await _brokers(admin)
+    found = {
+        topic.name: Found(name, len(present[name]), _fewest_replicas(present[name]), settings.get(name, {}))
         for topic, name in zip(TOPICS, names, strict=True)
-    ]
+        if name in present
+    }
+    return statuses(found, connection.topic, brokers)
 
 
 async def create_missing(connection: KafkaConnection) -> list[str]:
     """Create the topics that are missing and return their names; raise TryAgainError or MustStopError."""
     async with _admin(connection) as admin:
-        present = await _partitions(admin)
-        brokers = (await admin.describe_cluster())["brokers"]
-        replicas = min(MOST_REPLICAS, len(brokers))
-        missing = [_new(topic, connection, replicas) for topic in TOPICS if connection.topic(topic.name) not in present]
+        present = {name: len(partitions) for name, partitions in (await _described(admin)).items()}
+        brokers = await _brokers(admin)
+        missing = [
+            _new(topic, connection, present, brokers) for topic in TOPICS if connection.topic(topic.name) not in present
+        ]
         if missing:
             _check(await admin.create_topics(missing))
             await _until_led(admin, [topic.name for topic in missing])
@@ -60,16 +57,34 @@ async def create_missing(connection: KafkaConnection) -> list[str]:
 
 
 async def require_topics(connection: KafkaConnection) -> None:
-    """Return if every topic is there, since a consumer of a missing one idles. Raise MustStopError or TryAgainError."""
-    missing = [topic.name for topic in await describe(connection) if not topic.partitions]
+    """Return if every topic keeps what is promised. Raise MustStopError or TryAgainError.
+
+    A consumer of a missing topic idles; one of topics that do not go together loses a batch's order.
+    """
+    described = await describe(connection)
+    missing = [status.name for status in described if not status.partitions]
     if missing:
         raise MustStopError(f"topics are missing ({', '.join(missing)}): run `dialfeed topics --create`")
+    wrong = dict.fromkeys(sentence for status in described for sentence in status.stops)  # a pair tells the same
+    if wrong:
+        raise MustStopError(f"topics cannot be used as they are: {'; '.join(wrong)}")
+    log_warnings(described)
 
 
-def _new(topic: Topic, connection: KafkaConnection, replicas: int) -> NewTopic:
-    return NewTopic(
-        connection.topic(topic.name), topic.partitions, replicas, topic_configs=topic.settings | topic.wishes
-    )
+def log_warnings(described: Sequence[TopicStatus]) -> None:
+    """Log what differs without breaking a promise, in one line."""
+    told = [f"{status.name}: {text}" for status in described for text in (*status.differences, *status.warnings)]
+    if told:
+        log.warning("topics_differ", differences="; ".join(told), see="dialfeed topics")
+
+
+def _new(topic: Topic, connection: KafkaConnection, present: Mapping[str, int], brokers: int) -> NewTopic:
+    """Return the topic to be made, with as many partitions as the one has that it is read together with."""
+    partners = [connection.topic(other) for pair in READ_TOGETHER if topic.name in pair for other in pair]
+    partitions = next((present[partner] for partner in partners if partner in present), topic.partitions)
+    replicas, in_sync = copies(brokers)
+    settings = topic.settings | topic.wishes | ({"min.insync.replicas": str(in_sync)} if in_sync > 1 else {})
+    return NewTopic(connection.topic(topic.name), partitions, replicas, topic_configs=settings)
 
 
 def _check(answer: Any) -> None:
@@ -94,23 +109,19 @@ def _is_led(topic: dict[str, Any]) -> bool:
     return topic["error_code"] == 0 and bool(partitions) and all(one["leader"] >= 0 for one in partitions)
 
 
-def _status(topic: Topic, name: str, partitions: int, settings: dict[str, str]) -> TopicStatus:
-    if not partitions:
-        return TopicStatus(name, 0, ok=False, differences=["the topic is missing: run `dialfeed topics --create`"])
-    differences = [
-        f"{key} is {settings.get(key)}, should be {value}"
-        for key, value in topic.settings.items()
-        if settings.get(key) != value
-    ]
-    if partitions != topic.partitions:
-        differences.insert(0, f"{partitions} partitions, should be {topic.partitions}")
-    return TopicStatus(name, partitions, ok=not differences, differences=differences)
-
-
-async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
+async def _described(admin: AIOKafkaAdminClient) -> dict[str, list[Any]]:
+    """Return the partitions of every topic, as Kafka describes them."""
     names = await admin.list_topics()
     described = await admin.describe_topics(names) if names else []
-    return {topic["topic"]: len(topic["partitions"]) for topic in described}
+    return {topic["topic"]: topic["partitions"] for topic in described}
+
+
+def _fewest_replicas(partitions: Sequence[Any]) -> int:
+    return min(len(partition["replicas"]) for partition in partitions)
+
+
+async def _brokers(admin: AIOKafkaAdminClient) -> int:
+    return len((await admin.describe_cluster())["brokers"])
 
 
 async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:

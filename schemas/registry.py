@@ -74,8 +74,8 @@ def registry_key(record: RegistryRecord) -> str:
 
 
 def registry_message(record: RegistryRecord) -> Message:
-    """Return the message that puts a record into the registry."""
-    return Message(TopicName.REGISTRY, encode(record), key=registry_key(record).encode())
+    """Return the message that puts a record into the registry. It goes to the partition that is followed."""
+    return Message(TopicName.REGISTRY, encode(record), key=registry_key(record).encode(), partition=0)
 
 
 @dataclass(slots=True)

@@ -39,9 +39,16 @@ class TopicName(StrEnum):
     WORKERS = "calls.workers"
 
 
+PROMISES: Final = frozenset({"message.timestamp.type", "cleanup.policy"})
+"""Settings without which a promise does not hold: no part starts with another value. Others may be changed."""
+
+AT_LEAST: Final = frozenset({"retention.ms", "max.message.bytes"})
+"""Settings that may be larger without being told so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic as it should be. Settings are Kafka's own names and values; none of the `wishes` has to be kept."""
+    """One topic as it is made. Settings are Kafka's own names and values; none of the `wishes` has to be kept."""
 
     name: TopicName
     partitions: int
@@ -51,14 +58,29 @@ class Topic:
 
 RAW_PARTITIONS: Final = 8
 REPORT_PARTITIONS: Final = 8
-"""Receipts and dead letters have the same number, so that one process reads all of a submission's answers."""
-
 BATCH_PARTITIONS: Final = 8
-"""Cleaned chunks and statuses have the same number, so that one process has both of a batch."""
+"""Of a new installation; more may be added to a running one."""
+
+READ_TOGETHER: Final = (
+    (TopicName.PHONE_LOG, TopicName.STATUS),
+    (TopicName.RECEIPTS, TopicName.DEAD_LETTER),
+)
+"""Pairs that must have the same number of partitions: one process has both the cleaned chunks and the statuses of a
+batch, one has all the answers to a submission."""
+
+
+def unequal(one: str, partitions: int, other: str, partitions_of_other: int) -> str:
+    """Return what is told of two topics that are read together with different numbers of partitions."""
+    fewer, more = (one, other) if partitions < partitions_of_other else (other, one)
+    return (
+        f"{one} has {partitions} partitions and {other} {partitions_of_other}, but they are read together and need the"
+        f" same number: stop all parts, then `kafka-topics.sh --alter --topic {fewer}"
+        f" --partitions {max(partitions, partitions_of_other)}` (Kafka cannot take away those of {more})"
+    )
 
 
 def _kept(days: int) -> dict[str, str]:
-    return {"retention.ms": str(days * _DAY_MS)}
+    return {"retention.ms": str(days * _DAY_MS), "cleanup.policy": "delete"}
 
 
 TOPICS: Final[tuple[Topic, ...]] = (

@@ -22,9 +22,9 @@ from aiokafka import ConsumerRecord
 from schemas import dead_letters
 from schemas.codecs import UndecodableError, decode_message, encode
 from schemas.kafka_connection import KafkaConnection
-from schemas.messages import Message, Publisher
+from schemas.messages import Message, MustStopError, Publisher
 from schemas.records import DialerCommand, PhoneLogChunk, Receipt
-from schemas.topics import TopicName
+from schemas.topics import TopicName, unequal
 from sinks.batch_states import BatchStates
 from sinks.consume import Consumer, Consuming, group_member
 from sinks.entries import LeftTimes
@@ -72,10 +72,11 @@ class Load:
         self._replays = ReplayLoad(clickhouse, publisher, app_version)
         self._status_topic, self._chunk_topic = kafka.topic(TopicName.STATUS), kafka.topic(TopicName.PHONE_LOG)
         self._memory = _Memory()
+        self._consumer: Consumer | None = None
         self._consuming = Consuming(
             GROUP,
             [self._chunk_topic, self._status_topic],
-            lambda: make_consumer(kafka, GROUP),
+            lambda: self._member(make_consumer(kafka, GROUP)),
             self.read,
             self.write,
             most_messages=MOST_CHUNKS,
@@ -97,6 +98,22 @@ class Load:
         """Let the flush in progress end and be committed; return whether it did in time."""
         return await self._consuming.stop()
 
+    def _member(self, consumer: Consumer) -> Consumer:
+        self._consumer = consumer
+        return consumer
+
+    def _partitions(self) -> int:
+        """Return how many partitions both topics have now. Raise MustStopError where the numbers differ.
+
+        Then another process may have the statuses of a batch whose chunks are here. They may be raised at any time.
+        """
+        assert self._consumer is not None
+        topics = (self._chunk_topic, self._status_topic)
+        chunks, statuses = (len(self._consumer.partitions_for_topic(topic) or ()) for topic in topics)
+        if chunks != statuses:
+            raise MustStopError(unequal(self._chunk_topic, chunks, self._status_topic, statuses))
+        return chunks
+
     def _forget(self) -> None:
         self._memory = _Memory()  # a flush still under way keeps the old one, and what it learns is not kept
 
@@ -116,18 +133,21 @@ class Load:
         memory = self._memory
         chunks = [item for item in items if isinstance(item, PhoneLogChunk)]
         statuses = [item for item in items if not isinstance(item, PhoneLogChunk)]
-        written = await self._statuses.write(statuses, memory.states)
+        partitions = self._partitions()
+        written = await self._statuses.write(statuses, memory.states, partitions)
         first = [chunk for chunk in chunks if chunk.replay is None]
         if first:
             await self._write_chunks(first, memory)
         await self._replays.write([chunk for chunk in chunks if chunk.replay is not None], memory.states)
-        await self._end_statuses(written, memory.states, look_again=bool(chunks))
+        await self._end_statuses(written, memory.states, partitions, look_again=bool(chunks))
 
-    async def _end_statuses(self, written: StatusesWritten, states: BatchStates, *, look_again: bool) -> None:
+    async def _end_statuses(
+        self, written: StatusesWritten, states: BatchStates, partitions: int, *, look_again: bool
+    ) -> None:
         """Send what is left of the statuses, last: while ClickHouse is away it is not sent anew with each try."""
         unknown, to_publish = written.unknown, written.to_publish
         if unknown and look_again:  # where a sink is built again, call and status may be in one flush
-            again = await self._statuses.write(unknown, states)
+            again = await self._statuses.write(unknown, states, partitions)
             unknown, to_publish = again.unknown, to_publish + again.to_publish
         to_publish = to_publish + await self._statuses.of_unknown_calls(unknown)
         if to_publish:

@@ -21,7 +21,7 @@ from schemas.outcomes import Code, FieldError
 from schemas.replayed_status import StatusHistory, history_headers
 from schemas.statuses import StatusEvent, parse_status
 from schemas.submission_body import MAX_BATCH_ID_BYTES
-from schemas.topics import BATCH_PARTITIONS, TopicName
+from schemas.topics import TopicName
 from sinks.batch_states import BatchStates
 from sinks.facts import move_late, read_calls, read_workspaces, refresh_contacts
 from sinks.refused import STAGE
@@ -65,8 +65,8 @@ class StatusLoad:
     def __init__(self, clickhouse: Store, app_version: str) -> None:
         self._clickhouse, self._app_version = clickhouse, app_version
 
-    async def write(self, messages: Sequence[ConsumerRecord], states: BatchStates) -> StatusesWritten:
-        """Write what can be read, is of a known call, and of a batch whose partition this is."""
+    async def write(self, messages: Sequence[ConsumerRecord], states: BatchStates, partitions: int) -> StatusesWritten:
+        """Write what can be read, is of a known call, and of a batch whose partition, of so many, this is."""
         parsed = [_parsed(message) for message in messages]
         to_publish = await self._dead_letters([each for each in parsed if not isinstance(each, _Parsed)])
         readable = [each for each in parsed if isinstance(each, _Parsed)]
@@ -80,7 +80,7 @@ class StatusLoad:
             call = calls.get(each.reported.event.call_id)
             if call is None:
                 written.unknown.append(each.message)
-            elif is_ours(each.message, call.place.batch_id):
+            elif is_ours(each.message, call.place.batch_id, partitions):
                 ours.setdefault(call.call_id, []).append(each)
             else:
                 written.to_publish.append(_forwarded(each.message, call.place.batch_id))
@@ -159,12 +159,12 @@ def _replayed_insert(call: Call, parsed: _Parsed, history: StatusHistory, done_a
     )
 
 
-def is_ours(message: ConsumerRecord, batch_id: str) -> bool:
-    """Return whether a status came on the partition of its batch, whose owner alone may write it.
+def is_ours(message: ConsumerRecord, batch_id: str, partitions: int) -> bool:
+    """Return whether a status came on the partition of its batch, of so many, whose owner alone may write it.
 
     A producer may have given another key, or have partitioned the right one in its own way.
     """
-    partition = (murmur2(batch_id.encode()) & 0x7FFFFFFF) % BATCH_PARTITIONS
+    partition = (murmur2(batch_id.encode()) & 0x7FFFFFFF) % partitions
     return message.partition == partition or header(message.headers, FORWARDED) is not None
 
 

@@ -141,7 +141,9 @@ class Steps:
             self.breaker.reasons.add(reason)
             log.error("breaker_open", reason=reason, done="this worker waits until the cause is gone")
         with suppress(TryAgainError):  # who asks /readyz then hears of Kafka
-            await self.publisher.publish([Message(TopicName.WORKERS, reason.encode(), key=self.worker_id.encode())])
+            await self.publisher.publish(
+                [Message(TopicName.WORKERS, reason.encode(), key=self.worker_id.encode(), partition=0)]
+            )
         await asyncio.sleep(HOLD_SECONDS)
 
     async def _parts(self, chunk: Chunk) -> list[Part]:

@@ -16,7 +16,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 
 from schemas.kafka_connection import GROUP_SESSION_MS, KafkaConnection
 from schemas.messages import WorldError
-from schemas.topics import MAX_MESSAGE_BYTES, RAW_PARTITIONS, WORKER_GROUP, TopicName
+from schemas.topics import MAX_MESSAGE_BYTES, WORKER_GROUP, TopicName
 from streams.agents import Steps, register
 from streams.gather import Gather, service_of
 from streams.safe_consumer import SafeTransport, leave_group
@@ -57,7 +57,7 @@ class FailStopApp(faust.App):  # type: ignore[misc]  # Faust is untyped here
         """Whether this worker has every partition of `calls.raw`: then there is nobody to share its work with."""
         raw = self.prefix + TopicName.RAW
         mine = [partition for partition in self.consumer.assignment() if partition.topic == raw]
-        return len(mine) == RAW_PARTITIONS
+        return bool(len(mine) == self.consumer.topic_partitions(raw))
 
     def stop_unacknowledged(self, error: Exception) -> None:
         """End the process at once; what was being done is done again by the next worker."""

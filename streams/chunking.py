@@ -13,7 +13,7 @@ from schemas.messages import header, int_header, text_header
 from schemas.outcomes import Code, FieldError
 from schemas.records import CHUNK_RECORDS, Chunk
 from schemas.submission_body import MAX_BATCH_ID_BYTES, MAX_RECORDS, batch_named, parse_body
-from schemas.topics import MAX_MESSAGE_BYTES, REPORT_PARTITIONS
+from schemas.topics import MAX_MESSAGE_BYTES
 
 SLICE_BYTES: Final = 900_000
 """A message carries less than this, unless a single record is larger: Kafka's usual limit is 1 MB."""
@@ -134,7 +134,7 @@ def _origin(raw: RawMessage, place: _Place) -> dict[str, Any]:
         "source_topic": raw.topic,
         "source_partition": raw.partition,
         "source_offset": raw.offset,
-        "report_partition": int_header(raw.headers, "report-partition", REPORT_PARTITIONS - 1),
+        "report_partition": int_header(raw.headers, "report-partition"),
         "body_hash": _body_hash(raw),
     }
 

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from dialfeed.bound_child import bound
 from dialfeed.kafka_publisher import KafkaPublisher
@@ -109,6 +110,38 @@ class Bus:
 
         return ours(await self.read(TopicName.DEAD_LETTER, lambda found: len(ours(found)) >= count))
 
+    async def add_partitions(self, totals: Mapping[TopicName, int]) -> None:
+        """Raise the numbers of partitions of these topics."""
+        admin = AIOKafkaAdminClient(**self.connection.client_options())
+        await admin.start()
+        try:
+            new = {self.connection.topic(name): NewPartitions(total) for name, total in totals.items()}
+            answer = await admin.create_partitions(new)
+            assert {code for _, code, *_ in answer.topic_errors} == {0}, answer
+        finally:
+            await admin.close()
+
+    async def remove(self, topic: TopicName) -> None:
+        """Delete a topic, and return once it is gone."""
+        admin = AIOKafkaAdminClient(**self.connection.client_options())
+        await admin.start()
+        try:
+            await admin.delete_topics([self.connection.topic(topic)])
+            await eventually(lambda: _is_gone(admin, self.connection.topic(topic)))
+        finally:
+            await admin.close()
+
+    async def configure(self, topic: TopicName, **settings: str) -> None:
+        """Change settings of a topic; an underscore in a name stands for a dot."""
+        admin = AIOKafkaAdminClient(**self.connection.client_options())
+        await admin.start()
+        try:
+            named = {name.replace("_", "."): value for name, value in settings.items()}
+            resource = ConfigResource(ConfigResourceType.TOPIC, self.connection.topic(topic), configs=named)
+            await admin.alter_configs([resource])
+        finally:
+            await admin.close()
+
     async def committed(self, group: str, topic: TopicName) -> int:
         """Return how many messages of a topic a group has committed."""
         admin = AIOKafkaAdminClient(**self.connection.client_options())
@@ -119,6 +152,10 @@ class Bus:
             await admin.close()
         full = self.connection.topic(topic)
         return sum(max(0, offset.offset) for place, offset in offsets.items() if place.topic == full)
+
+
+async def _is_gone(admin: AIOKafkaAdminClient, name: str) -> bool:
+    return name not in await admin.list_topics()
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from dialfeed.kafka_ports import free_port
+from schemas.topics import TOPICS
 from tests.support.bus import API_KEY, Bus, bus_of_its_own, eventually, part
 
 READY_WITHIN_SECONDS = 60.0
@@ -105,10 +106,14 @@ class Installation:
 
 
 @asynccontextmanager
-async def installation(bootstrap: str, *, workers: int = 1, **environment: str) -> AsyncIterator[Installation]:
-    """Run one until the block ends."""
+async def installation(
+    bootstrap: str, *, workers: int = 1, partitions: int | None = None, **environment: str
+) -> AsyncIterator[Installation]:
+    """Run one until the block ends. `partitions`: as many of each topic that may have more than it is made with."""
     with tempfile.TemporaryDirectory(prefix="dialfeed-") as folder:
         async with bus_of_its_own(bootstrap) as bus:
+            if partitions is not None:
+                await bus.add_partitions({topic.name: partitions for topic in TOPICS if topic.partitions > 1})
             made = Installation(bus, Path(folder), f"http://127.0.0.1:{free_port()}")
             try:
                 made.start_api(**environment)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import secrets
 import subprocess
 from pathlib import Path
@@ -7,6 +8,11 @@ from typing import Any
 
 import pytest
 
+from dialfeed.kafka_publisher import KafkaPublisher
+from dialfeed.registry_topic import RegistryTopic
+from dialfeed.settings import load_settings
+from schemas.topics import TopicName
+from tests.support.bus import Bus
 from tests.support.command import Type, typing
 
 SCHEMA = '{"type": "record", "name": "R", "fields": [{"name": "firstName", "type": "string"}]}'
@@ -102,6 +108,39 @@ def test_topics_are_made_as_they_should_be(typed: Type) -> None:
     ended = typed("topics", "--json")
     assert ended.code == 0
     assert {(topic["ok"], tuple(topic["differences"])) for topic in ended.json} == {(True, ())}
+
+
+def test_what_an_operator_may_change_of_topics_is_told_and_fails_nothing(typed: Type) -> None:
+    typed("topics", "--create")
+    asyncio.run(change_topics())
+    for arguments in (("topics", "--create"), ("topics",)):
+        ended = typed(*arguments)
+        assert (ended.code, "(warning)" in ended.out) == (0, True)
+    told = {topic["name"].partition(".")[2]: topic for topic in typed("topics", "--json").json}
+    assert told["calls.raw"]["warnings"] == ["12 partitions, made with 8"]
+    assert told["calls.chunks"]["warnings"] == []  # longer than it was made
+    found = {check["check"]: check for check in typed("doctor", "--json").json}
+    assert found["topics"]["ok"]
+    assert "12 partitions, made with 8 (works)" in found["topics"]["found"]
+
+
+def test_partitions_that_do_not_go_together_are_wrong_and_fail_a_start(typed: Type) -> None:
+    typed("topics", "--create")
+    asyncio.run(change_topics(TopicName.RECEIPTS))
+    for arguments in (("topics", "--create"), ("topics",)):
+        ended = typed(*arguments)
+        assert (ended.code, "kafka-topics.sh --alter" in ended.err) == (1, True)
+    stops = {topic["name"].partition(".")[2] for topic in typed("topics", "--json").json if topic["stops"]}
+    assert stops == {TopicName.RECEIPTS, TopicName.DEAD_LETTER}
+
+
+async def change_topics(*more: TopicName) -> None:
+    """Raise partitions and retention, as an operator does."""
+    connection = load_settings().kafka_connection()
+    async with KafkaPublisher(connection) as publisher:
+        bus = Bus(connection, publisher, RegistryTopic(connection))
+        await bus.add_partitions(dict.fromkeys((TopicName.RAW, *more), 12))
+        await bus.configure(TopicName.CHUNKS, retention_ms="-1", max_message_bytes="41943040")
 
 
 def test_a_registry_that_was_never_made_says_how_to_make_it(typed: Type) -> None:

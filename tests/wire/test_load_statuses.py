@@ -16,7 +16,7 @@ from msgspec import structs
 from schemas.codecs import encode
 from schemas.dead_letters import DeadLetter
 from schemas.identity import call_ids, record_id, submission_id_of, uuid_texts
-from schemas.messages import TryAgainError
+from schemas.messages import MustStopError, TryAgainError
 from schemas.outcomes import Code, FieldError
 from schemas.records import Origins, PhoneLogChunk, Receipt
 from schemas.replay_changes import Changes
@@ -29,6 +29,7 @@ from sinks.load import Load
 from sinks.rows import Insert, row_version
 from sinks.sessions import Session
 from tests.unit.sinks.chunks import ACCEPTED_AT, a_chunk
+from tests.unit.sinks.consuming import MemoryConsumer
 from tests.unit.sinks.histories import NUMBERS, Readable, Sent, Told, expected
 from tests.wire.test_load import NO_KAFKA, Published
 
@@ -49,6 +50,8 @@ class Sink:
 
     def restart(self) -> None:
         self.load = Load(NO_KAFKA, self.clickhouse, self.published, app_version="1.2")
+        self.consumer = MemoryConsumer([], [])
+        self.load._member(self.consumer)
 
     async def take(self, *of: PhoneLogChunk | Told | ConsumerRecord) -> None:
         await self.load.write(self.load.read([self.message(each) for each in of]))
@@ -77,8 +80,8 @@ def message(topic: str, value: bytes | None, partition: int, timestamp: int, **f
     )
 
 
-def partition_of(batch: str) -> int:
-    partition: int = (murmur2(batch.encode()) & 0x7FFFFFFF) % BATCH_PARTITIONS
+def partition_of(batch: str, partitions: int = BATCH_PARTITIONS) -> int:
+    partition: int = (murmur2(batch.encode()) & 0x7FFFFFFF) % partitions
     return partition
 
 
@@ -300,6 +303,29 @@ async def test_a_status_on_another_batch_s_partition_is_sent_to_its_own_and_writ
     await sink.take(status_of(told(batch, 2), partition=elsewhere, headers=forwarded.headers))
     assert (await contact(clickhouse, batch))[1] == "completed"
     assert sink.published.messages[-1] is forwarded
+
+
+async def test_where_partitions_were_added_a_status_on_its_batch_s_new_partition_is_written(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+    sink.consumer.partitions = {TopicName.PHONE_LOG: 11, TopicName.STATUS: 11}
+
+    await sink.take(status_of(told(batch, 1), partition=partition_of(batch, 11)))
+
+    assert (await contact(clickhouse, batch))[1] == "completed"
+    assert not [message for message in sink.published.messages if message.topic is TopicName.STATUS]
+
+
+async def test_nothing_is_written_while_chunks_and_statuses_have_unequal_partitions(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    sink.consumer.partitions = {TopicName.STATUS: 16}
+    with pytest.raises(MustStopError, match=r"calls.phone-log has 8 partitions and calls.status 16.*--partitions 16"):
+        await sink.take(sent(batch, 0))
+    assert not sink.published.messages
 
 
 async def test_a_bad_status_is_dead_lettered_once_however_long_clickhouse_is_away(
