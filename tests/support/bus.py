@@ -111,13 +111,14 @@ class Bus:
         return ours(await self.read(TopicName.DEAD_LETTER, lambda found: len(ours(found)) >= count))
 
     async def add_partitions(self, totals: Mapping[TopicName, int]) -> None:
-        """Raise the numbers of partitions of these topics."""
+        """Raise the numbers of partitions of these topics, and return once the broker tells so."""
         admin = AIOKafkaAdminClient(**self.connection.client_options())
         await admin.start()
         try:
             new = {self.connection.topic(name): NewPartitions(total) for name, total in totals.items()}
             answer = await admin.create_partitions(new)
             assert {code for _, code, *_ in answer.topic_errors} == {0}, answer
+            await eventually(lambda: _have_partitions(admin, {name: one.total_count for name, one in new.items()}))
         finally:
             await admin.close()
 
@@ -156,6 +157,11 @@ class Bus:
 
 async def _is_gone(admin: AIOKafkaAdminClient, name: str) -> bool:
     return name not in await admin.list_topics()
+
+
+async def _have_partitions(admin: AIOKafkaAdminClient, totals: Mapping[str, int]) -> bool:
+    described = await admin.describe_topics(list(totals))
+    return {topic["topic"]: len(topic["partitions"]) for topic in described} == totals
 
 
 @asynccontextmanager
