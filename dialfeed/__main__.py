@@ -6,10 +6,12 @@ import os
 import sys
 
 from dialfeed.command_line import run_command_line
+from dialfeed.private_files import UMASK
 
 
 def main() -> None:
     _open_standard_streams()
+    os.umask(UMASK)
     sys.exit(run_command_line(sys.argv[1:]))
 
 

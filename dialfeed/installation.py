@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from dialfeed.exits import UnreachableError, WrongUseError
-from dialfeed.ownership import Running
+from dialfeed.ownership import LOCK_FILE, Running
+from dialfeed.private_files import create_private, own_folder
 from dialfeed.settings import Settings
 from schemas.kafka_connection import KafkaConnection
 
@@ -38,10 +39,9 @@ class Installation:
 
 def write_run_file(data: Path, run: RunFile) -> None:
     """Put `run.json` into the data folder: at once, or not at all; readable by its owner only."""
-    data.mkdir(parents=True, exist_ok=True)
+    own_folder(data, known_by=(RUN_FILE, LOCK_FILE))
     new = data / f"{RUN_FILE}.{os.getpid()}.new"
-    new.unlink(missing_ok=True)  # of a process that was killed and had our pid
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with create_private(new) as file:
         file.write(msgspec.json.format(msgspec.json.encode(run)) + b"\n")
         file.flush()
         os.fsync(file.fileno())

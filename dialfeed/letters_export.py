@@ -5,7 +5,6 @@ The name says the form: NDJSON or CSV. Corrected, it can be replayed or sent aga
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import IO, Any, Final
 
 from dialfeed.exits import WrongUseError
 from dialfeed.letters_table import as_csv
+from dialfeed.private_files import create_private
 from dialfeed.rejected_file import marked, unreadable
 from ingest_api.dead_letters import bytes_of
 from schemas.edited_record import is_json
@@ -71,7 +71,7 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
     """Yield a file beside the place, which is put there if all goes well. Its owner alone may read it."""
     part = path.with_name(f"{path.name}.part")
     try:
-        file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b")
+        file = create_private(part)
     except OSError as error:
         raise WrongUseError(f"{part} cannot be written: {error.strerror}", "Name another place.") from None
     try:

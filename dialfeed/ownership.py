@@ -19,6 +19,7 @@ from typing import IO
 
 from dialfeed.exits import WrongUseError
 from dialfeed.kafka_errors import DataFolderInUseError
+from dialfeed.private_files import create_private, open_private, own_folder
 
 LOCK_FILE = "kafka.lock"
 PID_FILE = "kafka.pid"
@@ -31,9 +32,9 @@ def own(data_dir: Path) -> IO[str]:
     The folder is made where there is none. Raises WrongUseError where it cannot be used, DataFolderInUseError, naming
     the owner.
     """
+    own_folder(data_dir, known_by=(LOCK_FILE, PID_FILE))
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (data_dir / LOCK_FILE).open("a+")
+        lock = open_private(data_dir / LOCK_FILE)
     except OSError as error:
         raise WrongUseError(
             f"the data folder {data_dir} cannot be used: {error.strerror}", "Set DIALFEED_DATA to another folder."
@@ -85,7 +86,8 @@ class Running:
 
     def keep_in(self, data_dir: Path) -> None:
         new = data_dir / f"{PID_FILE}.new"
-        new.write_text(json.dumps({"pid": self.pid, "started": self.started}))
+        with create_private(new) as file:
+            file.write(json.dumps({"pid": self.pid, "started": self.started}).encode())
         new.rename(data_dir / PID_FILE)
 
     async def end(self, *, within_seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +11,7 @@ import msgspec
 
 from dialfeed.api_client import Error
 from dialfeed.exits import WrongUseError
+from dialfeed.private_files import create_private
 from dialfeed.record_files import FileRecord
 
 
@@ -43,7 +43,7 @@ class RejectedFile:
 
     def __enter__(self) -> Self:
         try:
-            self._file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            self._file = create_private(self._part)
         except OSError as error:
             raise WrongUseError(
                 f"the file for rejected records cannot be written: {self._part}: {error.strerror}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from dialfeed.clock import now_ms
 from dialfeed.exits import CommandError
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.output import render_report, render_rows, show
+from dialfeed.private_files import create_private
 from dialfeed.registry_topic import RegistryTopic, write
 from dialfeed.sample_records import BATCH, CALLING_NUMBER, SCHEMA, WORKSPACE, sample_records
 from schemas.identity import hash_api_key, new_api_key, new_id
@@ -111,9 +111,8 @@ async def _make_key(publisher: Publisher, workspace_id: str, data: Path) -> str:
         key_id=new_id(), workspace_id=workspace_id, name="sample", key_hash=hash_api_key(api_key), created_at=now
     )
     await write(publisher, record)
-    (data / KEY_FILE).unlink(missing_ok=True)
-    with os.fdopen(os.open(data / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(api_key + "\n")
+    with create_private(data / KEY_FILE) as file:
+        file.write(f"{api_key}\n".encode())
     return api_key
 
 
