@@ -18,6 +18,7 @@ import msgspec
 
 from ingest_api.tables.numbers import POINT, NoNumberError, Numbers, like_a_number
 from ingest_api.tables.rows import Cell, Padded
+from schemas.invisible_characters import without_invisible
 from schemas.outcomes import Code
 from schemas.variable_logical_types import LOGICAL
 from schemas.variable_scalars import BOOLEAN, DOUBLE, FLOAT, INT, LONG, NULL, STRING, Kind, Scalar
@@ -82,7 +83,9 @@ def _values(union: Union) -> list[Shape]:
 
 def _trimming(read: Reader) -> Reader:
     def trimmed(cell: Cell) -> Any:
-        return read(cell.strip() if type(cell) is str else cell)
+        if type(cell) is not str:
+            return read(cell)
+        return read(cell.strip() if cell.isascii() else typed_text(cell))
 
     return trimmed
 
@@ -114,9 +117,15 @@ def text_of(cell: Cell) -> str:
             return str(cell)
 
 
+def typed_text(cell: Cell) -> str:
+    """Return what somebody has typed, without blanks around it and what nobody sees in it."""
+    text = text_of(cell)
+    return (text if text.isascii() else without_invisible(text)).strip()
+
+
 def phone_text(cell: Cell) -> str:
     """Return a telephone number's text: `12125551001.0`, as some programs write numbers, without its end."""
-    text = text_of(cell).strip()
+    text = typed_text(cell)
     whole = _WHOLE.fullmatch(text)
     return whole[1] if whole else text
 

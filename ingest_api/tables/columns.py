@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ingest_api.tables.cells import Reader, is_number, phone_text, reader_of, text_of
+from ingest_api.tables.cells import Reader, is_number, phone_text, reader_of, text_of, typed_text
 from ingest_api.tables.numbers import POINT, Numbers
 from ingest_api.tables.rows import Row, TableError, is_empty
 from schemas.variable_scalars import Kind
@@ -51,7 +51,7 @@ def columns_of(header: Row, variables: Record | None, numbers: Numbers = POINT) 
 
 def phone_place(names: Sequence[str]) -> int | None:
     """Return which of these, if they are the names of columns, is that of the telephone numbers; None if none is."""
-    names = [name.strip() for name in names]
+    names = [typed_text(name) for name in names]
     if PHONE in names:
         return names.index(PHONE)
     bare = list(map(_bare, names))
@@ -63,7 +63,7 @@ def column_of(name: str, field: Field | None, numbers: Numbers = POINT) -> Colum
     if name == PHONE:
         return Column(name, phone_text)
     if name == TIMEZONE:
-        return Column(name, lambda cell: text_of(cell).strip())
+        return Column(name, typed_text)
     if field is None:
         return Column(name, text_of)
     null_if_empty = field.required and Kind.NULL in field.shape.kinds
@@ -74,7 +74,7 @@ def _names(header: Row) -> list[str]:
     cells = list(header.cells)
     while is_empty(cells[-1]):
         cells.pop()
-    names = [text_of(cell).strip() if cell is not None else "" for cell in cells]
+    names = [typed_text(cell) if cell is not None else "" for cell in cells]
     gaps = [str(place) for place, name in enumerate(names, start=1) if not name]
     if gaps:
         raise TableError(f"the header has no name for column {', '.join(gaps[:10])}: name it, or remove the column")

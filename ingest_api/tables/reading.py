@@ -17,7 +17,7 @@ import msgspec
 from ingest_api.tables.cells import MisreadError
 from ingest_api.tables.columns import Column, columns_of
 from ingest_api.tables.delimited import read_delimited
-from ingest_api.tables.rows import BadCell, Row, Table, TableError, is_empty
+from ingest_api.tables.rows import LAST_ASCII, BadCell, Row, Table, TableError, is_empty
 from ingest_api.tables.workbook import read_workbook
 from schemas.outcomes import Code, FieldError
 from schemas.variable_scalars import error_at
@@ -87,7 +87,7 @@ def _values(row: Row, columns: Sequence[Column]) -> tuple[dict[str, Any], list[F
     errors: list[FieldError] = []
     cells = row.cells if len(row.cells) >= len(columns) else row.cells + [None] * (len(columns) - len(row.cells))
     for column, cell in zip(columns, cells, strict=False):
-        if cell is None or (type(cell) is str and (not cell or cell.isspace())):  # is_empty, for speed
+        if (type(cell) is not str or cell[:1] <= " " or cell[0] > LAST_ASCII) and is_empty(cell):  # seldom asked
             if column.null_if_empty:
                 values[column.name] = None
         elif type(cell) is BadCell:

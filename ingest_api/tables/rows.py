@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from ingest_api.tables.numbers import POINT, Numbers
+from schemas.invisible_characters import without_invisible
 from schemas.submission_body import MAX_RECORDS
 
 MAX_COLUMNS: Final = 2_000
+LAST_ASCII: Final = "\x7f"
 
 
 class TableError(ValueError):
@@ -99,8 +101,12 @@ class Table:
 
 
 def is_empty(cell: Cell) -> bool:
-    """Whether a cell counts as empty: white space does."""
-    return cell is None or (type(cell) is str and (not cell or cell.isspace()))
+    """Whether a cell counts as empty: white space does, and so does what nobody sees."""
+    if type(cell) is not str:
+        return cell is None
+    if not cell or cell[0] <= LAST_ASCII:
+        return not cell or cell.isspace()
+    return not without_invisible(cell).strip()
 
 
 def table_of(rows: Iterator[Row], numbers: Numbers = POINT, notes: Notes | None = None) -> Table | None:

@@ -220,7 +220,9 @@ def test_a_spreadsheets_date_with_a_time_is_no_date() -> None:
         reader_of(variables(DATE).fields[0].shape)(NOON)
 
 
-@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0", "\u202f", "\u3000", "\u2007"], ids=ascii)
+@pytest.mark.parametrize(
+    "blank", [" ", "\t", "\u00a0", "\u202f", "\u3000", "\u2007", "\u200b", "\u200e", "\ufeff"], ids=ascii
+)
 @pytest.mark.parametrize(
     ("avro", "text"),
     [

@@ -19,6 +19,9 @@ def read(content: bytes | str) -> list[TableRecord]:
     return list(records_of(read_table(file), None))
 
 
+A, B, C, D = "12125551001", "12125551002", "12125551003", "12125551004"
+
+
 def objects(content: bytes | str) -> list[Any]:
     return [json.loads(record.raw) for record in read(content)]
 
@@ -106,6 +109,17 @@ def test_the_phone_column_may_be_written_in_several_ways(name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "unseen", ["\u200b", "\u061c", "\ufeff", "\u2060", "\u00ad", "\u202a", "\ufffc", "\u00a0"], ids=ascii
+)
+def test_what_nobody_sees_is_no_part_of_a_name_a_number_or_a_zone(unseen: str) -> None:
+    header = f"{unseen}phone{'' if unseen.isspace() else unseen}Number,{unseen}name{unseen},timezone{unseen}"
+    assert objects(f"{header}\n{unseen}{A}{unseen},Ann,{unseen}Europe/Paris{unseen}\n{B},{unseen},{unseen}\n") == [
+        {"phoneNumber": A, "name": "Ann", "timezone": "Europe/Paris"},
+        {"phoneNumber": B},
+    ]
+
+
 def test_the_documented_name_goes_before_one_like_it() -> None:
     assert objects("phone,phoneNumber\nfront,12125551001\n") == [{"phone": "front", "phoneNumber": "12125551001"}]
 
@@ -159,9 +173,6 @@ def accounted(content: str) -> tuple[list[str], dict[int, list[int]]]:
     records = read(content)
     stored = [json.loads(record.raw)["phoneNumber"] for record in records if not record.errors]
     return stored, {record.row: list(record.lines) for record in records if record.errors}
-
-
-A, B, C, D = "12125551001", "12125551002", "12125551003", "12125551004"
 
 
 @pytest.mark.parametrize(
