@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 ADD_CALLS: Final = "/api/call/addCallsToBatch"
 SUBMISSIONS: Final = "/api/call/submissions/"
+REPLAYED: Final = "Idempotent-Replayed"
+"""The header of an answer that was given before."""
 ANSWER_WITHIN_SECONDS: Final = 330.0
 """Longer than any wait that can be set."""
 FIRST_PAUSE_SECONDS: Final = 0.25
@@ -95,6 +97,7 @@ class Outcome:
     failed: int = 0
     pending: int = 0
     repeated: int = 0  # requests sent again although the first may have gone through
+    already_sent: int = 0  # records of requests that were sent before, by another run: their first answer came again
     rejections: dict[int, Rejection] = field(default_factory=dict)
 
     def join(self, other: Outcome, offset: int) -> None:
@@ -104,6 +107,7 @@ class Outcome:
         self.failed += other.failed
         self.pending += other.pending
         self.repeated += other.repeated
+        self.already_sent += other.already_sent
         self.rejections |= {offset + index: rejection for index, rejection in other.rejections.items()}
 
 
@@ -145,11 +149,21 @@ class ApiClient:
             raise _refusal(response)
         if response.status_code == httpx.codes.ACCEPTED:
             data = await self._followed(data.submission_id, len(records))
-        return outcome_of(data, len(records), repeated)
+        outcome = outcome_of(data, len(records), repeated)
+        if REPLAYED in response.headers and not repeated:
+            outcome.already_sent = len(records)
+        return outcome
 
     async def outcome(self, submission_id: str, total: int) -> Outcome:
         """Return what became of a submission that got into Kafka some other way."""
         return outcome_of(await self._followed(submission_id, total), total, 0)
+
+    async def known(self, submission_id: str) -> bool:
+        """Return whether a submission has a complete report; raise UnreachableError."""
+        try:
+            return _data(await self.report(submission_id)).complete
+        except WrongUseError:
+            return False
 
     async def require(self) -> None:
         """Return if the API answers at all; raise UnreachableError at once."""

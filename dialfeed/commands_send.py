@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
+import msgspec
 import structlog
 
 from dialfeed.api_access import api_options, key_and_url
@@ -32,6 +33,7 @@ from dialfeed.send_schema import variables_of
 from dialfeed.sending import Pace, Submitter, Totals, send_file
 from dialfeed.settings import Settings
 from dialfeed.table_files import read_contacts
+from ingest_api.tables.rows import Notes
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +100,8 @@ def send(settings: Settings, /, file: str, rejected: Path | None, as_json: bool,
         size = None if records.places == "row" else _size(file)  # a table's records are longer than its rows
         totals = asyncio.run(_send(records, kept, way, size, given))
         rejected_file = str(place) if kept.count else None
-    _answer(totals, kept.count, rejected_file, time.monotonic() - started, as_json=as_json)
+    seconds = time.monotonic() - started
+    _answer(totals, records.notes, kept.count, rejected_file, seconds, as_json=as_json)
     return _ended(totals, records.places, reported=way.reported)
 
 
@@ -189,28 +192,57 @@ def _check_batch(records: RecordFile, batch_id: str) -> None:
         )
 
 
-def _answer(totals: Totals, written: int, rejected_file: str | None, seconds: float, *, as_json: bool) -> None:
+def _answer(
+    totals: Totals, notes: Notes, written: int, rejected_file: str | None, seconds: float, *, as_json: bool
+) -> None:
     facts: dict[str, Any] = {
+        "totalCalls": totals.read,
         "sent": totals.sent,
         "added": totals.added,
         "failed": totals.failed,
         "unreadable": totals.unreadable,
         "pending": totals.pending,
+        "alreadySent": totals.already_sent,
+        **notes.as_json(),
         "seconds": round(seconds, 2),
         "recordsPerSecond": round(totals.read / max(seconds, 0.001)),
         "requestsRepeated": totals.repeated,
         "unknown": [{"first": first, "last": last} for first, last in totals.unknown],
         "rejectedFile": rejected_file,
-        "notInRejectedFile": totals.rejected - written,
+        "notInRejectedFile": totals.failed - written,
         "submissionIds": totals.submission_ids,
+        "failedRows": msgspec.to_builtins(totals.failed_rows),
+        "failedRowsOmitted": totals.failed - len(totals.failed_rows),
+        "warnings": notes.warnings,
     }
     if not as_json:
-        quiet = ("unreadable", "pending", "requestsRepeated", "unknown", "rejectedFile", "notInRejectedFile")
-        facts = {name: value for name, value in facts.items() if value or name not in quiet}
+        facts = {
+            name: value for name, value in facts.items() if (value or name not in _QUIET) and name not in _JSON_ONLY
+        }
         if totals.unknown:
             facts["unknown"] = [f"{first} to {last}" for first, last in totals.unknown]
         facts["submissionIds"] = _some(totals.submission_ids)
     answer(facts, as_json)
+    if totals.nothing_new:
+        click.echo("Already sent, nothing changed. To send these records once more: --anew.", err=True)
+
+
+_QUIET = frozenset(
+    {
+        "unreadable",
+        "pending",
+        "alreadySent",
+        "encodingGuessed",
+        "hiddenRows",
+        "requestsRepeated",
+        "unknown",
+        "rejectedFile",
+        "notInRejectedFile",
+        "warnings",
+    }
+)
+"""Facts that people are told only where there is something to tell."""
+_JSON_ONLY = frozenset({"totalCalls", "failedRows", "failedRowsOmitted"})
 
 
 def _some(submission_ids: list[str]) -> list[str]:
@@ -225,11 +257,11 @@ def _ended(totals: Totals, places: str, *, reported: bool) -> int:
         click.echo(
             f"{totals.pending} records are in Kafka; without the API nobody was asked what became of them.", err=True
         )
-        return ExitCode.SOME_FAILED if totals.rejected else ExitCode.DONE
+        return ExitCode.SOME_FAILED if totals.failed else ExitCode.DONE
     if totals.pending:
         ids = "their reports: `dialfeed report SUBMISSION_ID`"
         click.echo(f"{totals.pending} records were accepted, but nothing more is known of them yet; {ids}.", err=True)
-    return ExitCode.SOME_FAILED if totals.rejected or totals.pending else ExitCode.DONE
+    return ExitCode.SOME_FAILED if totals.failed or totals.pending else ExitCode.DONE
 
 
 def _with_unknown(error: CommandError, totals: Totals, unit: str) -> CommandError:

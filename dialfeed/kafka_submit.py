@@ -30,6 +30,8 @@ class Reports(Protocol):
 
     async def outcome(self, submission_id: str, total: int) -> Outcome: ...
 
+    async def known(self, submission_id: str) -> bool: ...
+
 
 class KafkaSubmitter:
     """Publishes each part of a file as a submission; without `reports` nobody is asked what became of it.
@@ -48,6 +50,10 @@ class KafkaSubmitter:
         """Return what became of records; all are pending if nobody can be asked. Raise CommandError."""
         key = portion_key(batch_id, position, records, self._salt)
         submission_id = f"send-{key[:32]}"
+        if self._reports is not None and await self._reports.known(submission_id):
+            outcome = await self._reports.outcome(submission_id, len(records))
+            outcome.submission_ids, outcome.already_sent = [submission_id], len(records)
+            return outcome
         repeated = await self._publish(messages_of(batch_id, records, submission_id, key))
         if self._reports is None:
             return Outcome(submission_ids=[submission_id], pending=len(records), repeated=repeated)

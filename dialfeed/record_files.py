@@ -7,8 +7,8 @@ whole, so that nothing is sent of a file that turns out broken. Records stay as 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import BinaryIO, Final
 
@@ -16,6 +16,7 @@ import msgspec
 
 from dialfeed.exits import WrongUseError
 from dialfeed.record_marks import marks_among
+from ingest_api.tables.rows import Notes
 from schemas import json_scan
 from schemas.outcomes import Code, FieldError
 from schemas.submission_body import parse_body
@@ -25,6 +26,8 @@ LINES_TRIED: Final = 20
 """If none of the first lines is JSON, the file is something else."""
 TEXT_KEPT: Final = 1024
 _BOM: Final = b"\xef\xbb\xbf"
+_END_OF_FILE: Final = b"\x1a\r\n"
+"""The sign that DOS programs end a file with, and the line breaks around it."""
 
 _value: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _values: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -35,13 +38,15 @@ _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class FileRecord:
     """One record as JSON text without line breaks. One with `errors` is not to be sent; it may be no JSON at all.
 
-    `place` is its line, from 1, in NDJSON; its row, from 1, in a table; its index, from 0, elsewhere.
+    `place` is its line, from 1, in NDJSON; its row, from 1, in a table; its index, from 0, elsewhere. `lines` are those
+    that a row of a CSV file stands in.
     """
 
     raw: bytes
     place: int
     errors: tuple[FieldError, ...] = ()
     is_json: bool = True
+    lines: Sequence[int] = ()
 
     @property
     def error(self) -> FieldError | None:
@@ -53,13 +58,14 @@ class FileRecord:
 class RecordFile:
     """A file that can be read. `places` says what places count: `line`, `row` or `position`.
 
-    `total` is None where only reading on would tell; `batch_id` is the body's, if any.
+    `total` is None where only reading on would tell; `batch_id` is the body's, if any. `notes` is what a table says.
     """
 
     records: Iterator[FileRecord]
     places: str
     total: int | None = None
     batch_id: str | None = None
+    notes: Notes = field(default_factory=Notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,8 @@ def _lines(stream: BinaryIO) -> Iterator[_Line]:
         piece = text
         while too_long and piece and not piece.endswith(b"\n"):
             piece = stream.readline(MAX_LINE_BYTES)
-        yield _Line(number, text.removeprefix(_BOM) if number == 1 else text, too_long)
+        text = text.removeprefix(_BOM) if number == 1 else text
+        yield _Line(number, text.rstrip(_END_OF_FILE) if _END_OF_FILE[:1] in text else text, too_long)
 
 
 def _tried(first: _Line, lines: Iterator[_Line]) -> list[_Line]:

@@ -9,7 +9,7 @@ from collections.abc import Container
 from typing import Final
 
 EXPORTED: Final = ("_errors", "_index", "_submission", "_attempt", "_batch")
-_ALL: Final = frozenset((*EXPORTED, "_line", "_row", "_position"))
+_ALL: Final = frozenset((*EXPORTED, "_line", "_lines", "_row", "_position"))
 
 
 def is_exported(names: Container[object]) -> bool:

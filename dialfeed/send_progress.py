@@ -39,7 +39,7 @@ def _bar(file_bytes: int | None) -> Iterator[Watcher]:
 
         def watch(totals: Totals) -> None:
             rate = totals.read / max(time.monotonic() - started, 0.001)
-            text = f"{totals.added:,} added, {totals.rejected:,} rejected, {rate:,.0f} records/s"
+            text = f"{totals.added:,} added, {totals.failed:,} rejected, {rate:,.0f} records/s"
             bar.update(task, completed=min(totals.bytes_done, file_bytes or totals.bytes_done), description=text)
 
         yield watch
@@ -52,6 +52,6 @@ def _lines() -> Watcher:
         nonlocal said_at
         if time.monotonic() - said_at >= LINE_EVERY_SECONDS:
             said_at = time.monotonic()
-            log.info("sending", read=totals.read, added=totals.added, rejected=totals.rejected)
+            log.info("sending", read=totals.read, added=totals.added, rejected=totals.failed)
 
     return watch

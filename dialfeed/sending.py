@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from dialfeed.api_client import Error, Outcome, Rejection, UnknownOutcomeError
 from dialfeed.exits import CommandError, ExitCode, WrongUseError
 from dialfeed.record_files import FileRecord, RecordFile, portions
 from dialfeed.rejected_file import RejectedFile
+from ingest_api.upload_rows import LINES_SHOWN
+
+ROWS_SHOWN: Final = 1_000
+"""Failed records that the answer shows; the file of rejected ones has all whose errors are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,10 @@ class Pace:
 
 @dataclass(slots=True)
 class Totals:
-    """What became of a file so far; sent = added + failed + pending. `unreadable` ones never left this machine."""
+    """What became of a file so far; read = added + failed + pending.
+
+    `sent` records left this machine. The `unreadable` ones did not; they are among the failed.
+    """
 
     read: int = 0
     sent: int = 0
@@ -37,15 +44,17 @@ class Totals:
     pending: int = 0
     unreadable: int = 0
     repeated: int = 0
+    already_sent: int = 0
     bytes_done: int = 0
     submission_ids: list[str] = field(default_factory=list)
     unknown: list[tuple[int, int]] = field(default_factory=list)  # first and last place of what may be stored, or not
+    failed_rows: list[dict[str, Any]] = field(default_factory=list)  # the first of them, as an upload's answer has them
     stopped_by: CommandError | None = None
 
     @property
-    def rejected(self) -> int:
-        """Records that will not be called."""
-        return self.failed + self.unreadable
+    def nothing_new(self) -> bool:
+        """Whether all that was sent had been sent before."""
+        return self.sent > 0 and self.already_sent == self.sent and self.stopped_by is None
 
 
 class Submitter(Protocol):
@@ -160,7 +169,11 @@ def _take_in(done: _UnderWay, totals: Totals, rejected: RejectedFile, *, places:
     _add(totals, done.portion, outcome)
     for record, rejection in _rejections(done.portion, outcome):
         marks = {"_index": rejection.index, "_submission": rejection.submission_id}
-        rejected.add(record, rejection.errors, marks | {f"_{places}": record.place})
+        lines = {"lines": list(record.lines[:LINES_SHOWN])} if record.lines else {}
+        place = {places: record.place, **lines}
+        rejected.add(record, rejection.errors, marks | {f"_{name}": value for name, value in place.items()})
+        if len(totals.failed_rows) < ROWS_SHOWN:
+            totals.failed_rows.append({**place, "errors": rejection.errors})
 
 
 def _add(totals: Totals, portion: Sequence[FileRecord], outcome: Outcome) -> None:
@@ -169,9 +182,10 @@ def _add(totals: Totals, portion: Sequence[FileRecord], outcome: Outcome) -> Non
     totals.sent += len(portion) - unreadable
     totals.unreadable += unreadable
     totals.added += outcome.added
-    totals.failed += outcome.failed
+    totals.failed += outcome.failed + unreadable
     totals.pending += outcome.pending
     totals.repeated += outcome.repeated
+    totals.already_sent += outcome.already_sent
     totals.submission_ids += outcome.submission_ids
     totals.bytes_done += sum(len(record.raw) + 1 for record in portion)
 

@@ -6,6 +6,7 @@ import codecs
 import io
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Final, cast
@@ -63,20 +64,22 @@ def _head(stream: BinaryIO) -> bytes:
 def _table(file: BinaryIO, variables: Variables) -> RecordFile:
     try:
         table = read_table(file)
+        if table.again is not None:  # nothing is sent of a text that cannot be read to its end
+            deque(table.again(), maxlen=0)
         if is_exported(table.header.cells):
             table = rearmed_table(table)
         records_of(table, None)  # a wrong header is told before anybody is asked for a schema
         records = records_of(table, variables())
     except TableError as error:
         raise _unreadable(error, "Nothing was sent.") from error
-    return RecordFile(_told(records), places="row")
+    return RecordFile(_told(records), places="row", notes=table.notes)
 
 
 def _told(records: Iterator[TableRecord]) -> Iterator[FileRecord]:
     record = None
     try:
         for record in records:
-            yield FileRecord(unmarked(record.raw), record.row, record.errors)
+            yield FileRecord(unmarked(record.raw), record.row, record.errors, lines=record.lines)
     except TableError as error:
         raise _unreadable(error, "Correct the file, and send it again: what was sent is not sent twice.") from error
     if record is None:

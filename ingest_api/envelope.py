@@ -72,3 +72,8 @@ def failure(errors: Sequence[RequestError], headers: Mapping[str, str] | None = 
 def _answer(status: int, message: str, data: Any, *, ok: bool, error: str, headers: Mapping[str, str] | None) -> Answer:
     body = {"message": message, "status": ok, "code": status, "errorMessage": error, "data": data}
     return Answer(status, body, headers or {})
+
+
+def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
+    """Return the answer with further headers."""
+    return Answer(answer.status, answer.body, {**answer.headers, **headers})

@@ -26,6 +26,8 @@ from schemas.outcomes import HttpCode
 from schemas.records import SubmissionAccepted
 
 HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = {"Idempotent-Replayed": "true"}
+"""The header of an answer that the first request with this key was given before."""
 MOST_CHARACTERS: Final = 255
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
 

@@ -13,9 +13,9 @@ import structlog
 from ingest_api.admission import Place
 from ingest_api.answers import answer_of, pending
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, refused
+from ingest_api.envelope import Answer, refused, with_headers
 from ingest_api.headers import Wait
-from ingest_api.idempotency import Identity, claimed, first_report, identity_of, other_body
+from ingest_api.idempotency import REPLAYED, Identity, claimed, first_report, identity_of, other_body
 from ingest_api.off_loop import THREAD_RECORDS, off_loop
 from ingest_api.publish import published
 from ingest_api.report import Report
@@ -51,6 +51,7 @@ async def submit(edge: Edge, workspace_id: str, body: bytes, place: Place, asked
     del body
     with claimed(edge.receipts.reports, identity):
         report = await first_report(edge, identity)
+        replayed = report is not None
         if report is None:
             await edge.access.sendable(workspace_id, batch_id)
             await edge.bus.require()
@@ -58,10 +59,10 @@ async def submit(edge: Edge, workspace_id: str, body: bytes, place: Place, asked
             report = await deliver(edge, accepted, records, place, until)
     if report is None:
         return pending(identity.submission_id, {})
-    return await _answer(report, asked.wait)
+    return await _answer(report, asked.wait, replayed=replayed)
 
 
-async def _answer(report: Report, wait: Wait) -> Answer:
+async def _answer(report: Report, wait: Wait, *, replayed: bool) -> Answer:
     answer = await off_loop(report.total > THREAD_RECORDS, partial(answer_of, report, wait.applied))
     log.info(
         "submission_answered",
@@ -72,7 +73,7 @@ async def _answer(report: Report, wait: Wait) -> Answer:
         failed=report.failed,
         status=answer.status,
     )
-    return answer
+    return with_headers(answer, REPLAYED) if replayed else answer
 
 
 def accepted_of(edge: Edge, identity: Identity, workspace_id: str, batch_id: str, total: int) -> SubmissionAccepted:

@@ -20,9 +20,9 @@ import structlog
 
 from ingest_api.admission import Place
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, RefusedError, RequestError, refused
+from ingest_api.envelope import Answer, RefusedError, RequestError, refused, with_headers
 from ingest_api.field_errors import field_error
-from ingest_api.idempotency import Identity, claimed, first_report, other_body
+from ingest_api.idempotency import REPLAYED, Identity, claimed, first_report, other_body
 from ingest_api.multipart import Form
 from ingest_api.new_batches import checked_batch
 from ingest_api.publish import published
@@ -62,6 +62,7 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
         agent = await _agent(edge, batch)
         kept = stack.enter_context(_temporary())
         report = await first_report(edge, identity) if asked.key is not None else None
+        replayed = report is not None
         accepted_at = edge.now_ms() if report is None else report.accepted.accepted_at
         rows = await _rows(edge, batch, agent, file, kept, accepted_at)
         if not rows.rows or (rows.invalid and not accepts):
@@ -80,7 +81,7 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
         failed=rows.failed.count,
         status=answer.status,
     )
-    return answer
+    return with_headers(answer, REPLAYED) if replayed else answer
 
 
 def _file(form: Form) -> BinaryIO:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -340,11 +341,45 @@ def test_rejected_rows_of_a_table_are_records_with_their_row_and_can_be_sent_aga
         ended = send(typed, api, "--schema", schema_file(), "contacts.csv")
     assert (ended.code, ended.json["sent"], ended.json["unreadable"]) == (1, 2, 1)
     bob, odd = [json.loads(line) for line in Path("contacts.csv.rejected.ndjson").read_text().splitlines()]
-    assert bob == {**TYPED[1], "_errors": [REQUIRED], "_index": 1, "_submission": "s", "_row": 4}
+    assert bob == {**TYPED[1], "_errors": [REQUIRED], "_index": 1, "_submission": "s", "_row": 4, "_lines": [4]}
     assert (odd["_row"], odd["_errors"][0]["code"], odd["phoneNumber"]) == (5, "row_unreadable", "12125550004")
     with scripted_api() as api:
         send(typed, api, "contacts.csv.rejected.ndjson")
     assert api.records[0] == TYPED[1]
+
+
+def test_every_line_that_a_broken_quote_hides_counts_as_failed(typed: Type) -> None:
+    hidden = '12125550004;x;1;1\n12125550005;"y;1;1\n12125550006;z;1;1\n12125550007;"w";1;1\n'
+    Path("contacts.csv").write_text(TABLE + hidden)
+    with scripted_api() as api:
+        ended = send(typed, api, "--schema", schema_file(), "contacts.csv")
+    told = ended.json
+    assert (ended.code, told["totalCalls"], told["added"], told["failed"], told["unreadable"]) == (1, 6, 3, 3, 3)
+    assert [(one["row"], one["lines"]) for one in told["failedRows"]] == [(5, [5, 6, 7]), (6, [6]), (7, [7])]
+    rejected = [json.loads(line) for line in Path("contacts.csv.rejected.ndjson").read_text().splitlines()]
+    assert [(one["phoneNumber"][-1], one["_lines"]) for one in rejected] == [("5", [5, 6, 7]), ("6", [6]), ("7", [7])]
+
+
+def test_a_file_that_was_sent_before_is_told_as_such(typed: Type) -> None:
+    def answered_before(asked: Asked) -> Scripted:
+        return replace(everything_added(asked), headers={"Idempotent-Replayed": "true"})
+
+    with scripted_api(answered_before) as api:
+        ended = send(typed, api, lines_file(contacts(3)))
+    assert (ended.code, ended.json["added"], ended.json["alreadySent"]) == (0, 3, 3)
+    assert "Already sent, nothing changed" in ended.err
+    assert "--anew" in ended.err
+
+
+def test_a_request_that_this_run_had_to_repeat_was_not_sent_before(typed: Type) -> None:
+    answers = iter([Scripted(drop=True)])
+
+    def answering(asked: Asked) -> Scripted:
+        return next(answers, None) or replace(everything_added(asked), headers={"Idempotent-Replayed": "true"})
+
+    with scripted_api(answering) as api:
+        ended = send(typed, api, lines_file(contacts(3)))
+    assert (ended.json["alreadySent"], "Already sent" in ended.err) == (0, False)
 
 
 @pytest.mark.parametrize("content", [b"name,age\nAnn,3\n", b"PK\3\4broken", b"\xd0\xcf\x11\xe0", b'phone,n\n1,"a\n'])

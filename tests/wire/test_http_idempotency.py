@@ -56,6 +56,8 @@ async def test_the_same_request_again_gets_the_first_answer_and_publishes_nothin
     first = await world.send([GOOD, BAD, GOOD], headers=KEYED)
     published = len(world.pipeline.published)
     again = await world.send([GOOD, BAD, GOOD], headers=KEYED)
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
     assert first.status_code == again.status_code == 207
     assert again.json() == first.json()
     assert len(world.pipeline.published) == published

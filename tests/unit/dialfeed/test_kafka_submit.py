@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dialfeed.api_client import UnknownOutcomeError
+from dialfeed.api_client import Outcome, UnknownOutcomeError
 from dialfeed.kafka_submit import KafkaSubmitter, StoppedSendError, messages_of
 from schemas.messages import Message, MustStopError, TryAgainError, WorldError
 from streams.chunking import RawMessage, cut_message
@@ -51,6 +51,22 @@ async def test_the_same_records_at_the_same_place_are_the_same_submission() -> N
     anew = await KafkaSubmitter(topic, None, 1, "salt").submit("b", RECORDS, 0)
     assert first.submission_ids == again.submission_ids
     assert len({*first.submission_ids, *other.submission_ids, *anew.submission_ids}) == 3
+
+
+class Reports:
+    """Knows of every submission, to its end."""
+
+    async def outcome(self, submission_id: str, total: int) -> Outcome:
+        return Outcome(submission_ids=[submission_id], added=total)
+
+    async def known(self, submission_id: str) -> bool:
+        return submission_id.startswith("send-")
+
+
+async def test_what_is_reported_to_its_end_is_not_published_again() -> None:
+    topic = Topic()
+    outcome = await KafkaSubmitter(topic, Reports(), 1).submit("b", RECORDS, 0)
+    assert (topic.messages, outcome.added, outcome.already_sent) == ([], 2500, 2500)
 
 
 async def test_without_anybody_to_ask_the_records_are_pending() -> None:

@@ -76,16 +76,32 @@ def test_a_table_without_a_phone_column_is_refused_before_a_schema_is_asked_for(
         pass
 
 
-def test_a_cell_that_is_too_long_is_told_as_such() -> None:
-    with (
-        read(b"phoneNumber,n\n1," + b"x" * 131_073 + b"\n") as file,
-        pytest.raises(WrongUseError, match="row 2 has a cell of more than 131072 characters"),
-    ):
-        next(file.records)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"phoneNumber,n\n1,a\n2," + b"x" * 131_073 + b"\n", "row 3 has a cell of more than 131072 characters"),
+        (b'phoneNumber,n\n1,"a\nb"\n2,"b\n3,c\n', "row 3 begins a quoted cell in line 4"),
+    ],
+)
+def test_nothing_is_sent_of_a_text_that_breaks_further_down(content: bytes, said: str) -> None:
+    with pytest.raises(WrongUseError, match=said) as refused, read(content):
+        pass
+    assert "Nothing was sent" in refused.value.remedy
 
 
-def test_a_table_that_breaks_further_down_says_so_when_it_is_reached() -> None:
-    with read(b'phoneNumber,n\n1,a\n2,"b\n') as file:
-        assert next(file.records).place == 2
-        with pytest.raises(WrongUseError, match="row 3"):
-            next(file.records)
+def test_the_lines_that_a_broken_quote_hides_fail_one_by_one() -> None:
+    content = b'phoneNumber,n\n12125551001,"Ann\n12125551002,Bob\n12125551003,"Cem"\n12125551004,Dee\n'
+    with read(content) as file:
+        records = list(file.records)
+    assert [(record.place, list(record.lines), record.error is not None) for record in records] == [
+        (2, [2, 3, 4], True),
+        (3, [3], True),
+        (4, [4], True),
+        (5, [5], False),
+    ]
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\n\x1a", b"\n\x1a\n"])
+def test_the_sign_that_ends_a_file_of_dos_is_no_line(end: bytes) -> None:
+    with read(b'{"phoneNumber": "1"}\n{"phoneNumber": "2"}' + end) as file:
+        assert [json.loads(record.raw) for record in file.records] == [{"phoneNumber": "1"}, {"phoneNumber": "2"}]
