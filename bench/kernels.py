@@ -75,7 +75,7 @@ def dialfeed_steps(texts: list[list[bytes]]) -> dict[str, Work]:
     chunk_values = [encode(chunk) for chunk in chunks]
     objects = [decode_records(records, _MOST_BYTES).objects for records in texts]
     sent = [[record.get("phoneNumber") for record in several] for several in objects]
-    numbers = [[number for number in normalise_all(values) if isinstance(number, str)] for values in sent]
+    numbers = [[number for number in normalise_all(values).found if isinstance(number, str)] for values in sent]
     nothing = [None] * CHUNK_RECORDS
     cleaned = [clean(chunk, checked_by, Limits(), 0).phone_log for chunk in chunks]
     cleaned_values = [encode(phone_log) for phone_log in cleaned]

@@ -1,4 +1,4 @@
-"""What a caller sent as `phoneNumber`, as E.164: the one module that knows the phone number library.
+"""What a caller sent as `phoneNumber`, as E.164: the one module that reads numbers with the phone number library.
 
 `rphonenumbers` is Google's libphonenumber in Rust; `phonenumbers`, its reference, is what the tests compare with.
 Reading goes from cheap to dear, because nearly every record of a campaign has a plain number:
@@ -13,55 +13,38 @@ there from abroad (libphonenumber's `IS_POSSIBLE`). Whether its range is in use 
 plans grow faster than libraries, ranges kept for fiction and tests (+44 7700 900123) are not valid but must go through,
 and refusing a customer's real number is worse than one call that does not connect. The one rule on top is the fixed
 form of the North American plan, where no area code begins with 0 or 1: it catches placeholders such as 11111111111.
+
+**A national number is no international one.** Without a plus the first digits may be an area code. Then "valid" is
+asked where it decides: see `national_numbers.py` for the evidence. With a `country`, national forms of that country are
+read as its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import rphonenumbers as rp
 from phonenumbers import PhoneMetadata
 
-from schemas.outcomes import Code, FieldError
+from schemas.invisible_characters import without_invisible
+from schemas.outcomes import FieldError
+from streams import phone_texts
+from streams.national_numbers import COUNTRY_CODE_MISSING, MOST_DIGITS, is_national_elsewhere, shows_area_code
+from streams.phone_texts import MISSING, TOO_MUCH_TEXT, TWO_NUMBERS, WRONG_TYPE, invalid
 
-if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
-
-PATH: Final = "/phoneNumber"
-MAX_CHARACTERS: Final = 64
 MAX_INTEGER: Final = 999_999_999_999_999  # E.164 has at most 15 digits
+_LONGEST: Final = 16
+"""Characters of the longest E.164 number, plus included."""
 
-MISSING: Final = FieldError(
-    Code.REQUIRED, PATH, "the phone number is missing or blank; send it with its country code, such as +12125551001"
-)
-WRONG_TYPE: Final = FieldError(
-    Code.TYPE, PATH, "the phone number must be text (or a positive whole number of at most 15 digits); quote it"
-)
-
-BROKEN_TEXT: Final = FieldError(
-    Code.INVALID_TEXT, PATH, "the phone number holds half a surrogate pair; send valid UTF-8"
-)
-
-
-def _invalid(reason: str) -> FieldError:
-    return FieldError(Code.PHONE_INVALID, PATH, reason)
-
-
-TOO_MUCH_TEXT: Final = _invalid(
-    f"the text is longer than {MAX_CHARACTERS} characters; send one phone number, such as +12125551001"
-)
-EXTENSION: Final = _invalid("an extension cannot be dialled; send the number without it")
-LETTERS: Final = _invalid("a phone number has no letters; send digits only, such as +12125551001")
-NOT_A_NUMBER: Final = _invalid(
-    "the text is not one phone number; send a plus, the country code and digits, such as +12125551001"
-)
-NO_COUNTRY: Final = _invalid("the number does not begin with a country code that exists; send it as in +12125551001")
-TOO_SHORT: Final = _invalid("the number is too short for its country; send all of it, country and area code included")
-TOO_LONG: Final = _invalid("the number is too long for its country; send one number, country code first")
-WRONG_LENGTH: Final = _invalid("no number of its country has this length; send all of it, country code first")
-NO_AREA_CODE: Final = _invalid("no area code of North America begins with 0 or 1; send country code 1, then ten digits")
+NO_COUNTRY: Final = invalid("the number does not begin with a country code that exists; send it as in +12125551001")
+TOO_SHORT: Final = invalid("the number is too short for its country; send all of it, country and area code included")
+TOO_LONG: Final = invalid("the number is too long for its country; send one number, country code first")
+WRONG_LENGTH: Final = invalid("no number of its country has this length; send all of it, country code first")
+NO_AREA_CODE: Final = invalid("no area code of North America begins with 0 or 1; send country code 1, then ten digits")
 
 _REASONS: Final[dict[int, FieldError]] = {
     rp.ValidationResult.INVALID_COUNTRY_CODE: NO_COUNTRY,
@@ -71,37 +54,40 @@ _REASONS: Final[dict[int, FieldError]] = {
     rp.ValidationResult.INVALID_LENGTH: WRONG_LENGTH,
 }
 
-_NORTH_AMERICAN: Final = re.compile(r"\+?1[2-9][0-9]{9}").fullmatch
-_PLAIN: Final = re.compile(rf"\+?[1-9][0-9]{{0,{MAX_CHARACTERS - 2}}}").fullmatch
+# Without plus, the exchange must not begin with 0 or 1 either: 13800138000 is a Chinese mobile.
+_NORTH_AMERICAN: Final = re.compile(r"\+1[2-9][0-9]{9}|1[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch
+_NORTH_AMERICAN_E164: Final = re.compile(r"\+1[2-9][0-9]{9}").fullmatch
+_NATIONAL_NORTH_AMERICAN: Final = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch
+_PLAIN: Final = re.compile(rf"\+?[1-9][0-9]{{0,{phone_texts.MAX_CHARACTERS - 2}}}").fullmatch
+_DIGITS: Final = re.compile(r"\+?[0-9]+").fullmatch
 # 00 is the international prefix of most countries, 011 that of North America; no country code begins with 0.
-_INTERNATIONAL_PREFIX: Final = re.compile(r"00(?=[1-9])|011(?=[1-9])")
-# White space, dashes, brackets, dots, slashes and tildes in their many forms, and the invisible marks that come along
-# when a number is copied from a contact list.
+_INTERNATIONAL_PREFIX: Final = re.compile(r"00(?=[1-9])|011(?=[1-9])").match
+# White space, dashes, brackets, dots, slashes and tildes in their many forms.
 _SEPARATORS: Final = re.compile(
     "[\\s\\-.()\\[\\]/~"
-    "\u00ad\u00b7\u2022\u2010-\u2015\u2212\u30fc\uff0d\u2053\u223c\uff5e\uff08\uff09\uff3b\uff3d\uff0e\uff0f"
-    "\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+"
+    "\u00b7\u2022\u2010-\u2015\u2212\u30fc\uff0d\u2053\u223c\uff5e\uff08\uff09\uff3b\uff3d\uff0e\uff0f]+"
 )
 _TEL_URI: Final = re.compile("tel:", re.IGNORECASE)
-# Only chooses the message: a digit, then a mark of an extension or of a dialling pause, then few digits to the end.
-_EXTENSION: Final = re.compile(
-    r"\d[\s.,;:()\-]*(?:x|ext|extn|extension|int|anexo|доб|[#,;]|;ext=)[\s.:=#]*\d{1,7}\W*$", re.IGNORECASE
-)
 # How the plans write what is dialled before a number inside its country, where its first digit is plain to see.
 _ONLY_DIGITS: Final = re.compile(r"\(*[0-9](?:[0-9()]|\[[0-9]+\]|\|\(*[0-9])*").fullmatch
 _ONE_GROUP_AFTER_ZERO: Final = re.compile(r"0\((?:[^()]|\([^()]*\))*\)\??").fullmatch
 _START: Final = 5
 """The plus, the country code of at most three digits, and the digit after it."""
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_LETTER: Final = re.compile(r"[^\W\d_]")
 _PLUS: Final = str.maketrans({"\uff0b": "+", "\ufe62": "+"})
+_FORMER_MOBILE_PREFIXES: Final = ("+521", "+549")
+"""Mexico dropped the 1 of its mobiles in 2019; a 9 stands before Argentine mobiles only."""
+_TAIL: Final = 4
+"""Digits at the end of a number that hardly ever decide whether it is valid."""
+_SHORTEST_OF_TWO: Final = 7
+"""Digits after the country code from which on a number before a slash is one of its own."""
 
-# In the North American plan, as libphonenumber has it, the kind of a number does not depend on its last four digits,
-# so what holds for one number holds for its block of ten thousand. Barbados and Jamaica are the exception; a test
-# reads this in the plan. The blocks seen are remembered, a byte each: 0 not seen yet, else geographic or other.
-LATE_AREA_CODES: Final = ("+1246", "+1658", "+1876")
-_GEOGRAPHIC, _OTHER = 1, 2
-_blocks: Final = bytearray(1_000_000)
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """One item a value: E.164 or what is wrong. `national` are the rows read as national forms of the country given."""
+
+    found: list[str | FieldError]
+    national: frozenset[int] = frozenset()
 
 
 def normalise(value: object) -> str | FieldError:
@@ -122,66 +108,167 @@ def normalise(value: object) -> str | FieldError:
     return WRONG_TYPE
 
 
-def normalise_all(values: Sequence[object]) -> list[str | FieldError]:
-    """Return `normalise` of each value, in order: what a chunk calls."""
-    return [normalise(value) for value in values]
+def normalise_all(values: Sequence[object], country: str | None = None) -> Numbers:
+    """Return the number of each value, in order: what a chunk calls.
 
-
-def is_geographic(number: str) -> bool:
-    """Whether an E.164 number belongs to a place: a fixed line, or a mobile of a country whose area codes hold mobiles.
-
-    Toll-free, premium and the like do not, nor does a number outside every range of its country's plan.
-    `number` comes from `normalise`.
+    With a `country` (ISO 3166 alpha-2) its national forms are read too, and come first where a text without plus may
+    be either.
     """
-    if not number.startswith("+1"):
-        return _is_geographic(number)
-    block = int(number[2:8])
-    if not _blocks[block]:
-        if number.startswith(LATE_AREA_CODES):
-            return _is_geographic(number)
-        _blocks[block] = _GEOGRAPHIC if _is_geographic(number) else _OTHER
-    return _blocks[block] == _GEOGRAPHIC
+    if country is None:
+        return Numbers([normalise(value) for value in values])
+    both = [normalise_in(value, country) for value in values]
+    return Numbers([number for number, _ in both], frozenset(row for row, (_, national) in enumerate(both) if national))
 
 
-def _is_geographic(number: str) -> bool:
-    parsed = rp.parse(number, None)
-    return bool(rp.is_number_type_geographical(rp.number_type(parsed), parsed.country_code))
+def normalise_in(value: object, country: str) -> tuple[str | FieldError, bool]:
+    """Return what `normalise` returns, national forms of `country` included, and whether it was read as one."""
+    text = str(value) if type(value) is int and 0 < value <= MAX_INTEGER else value
+    international = normalise(text)
+    if type(text) is not str:
+        return international, False
+    digits = _digits_of(_marked(text), country)
+    if isinstance(digits, FieldError):
+        return digits, False
+    if not digits.isdecimal() or "+" + digits == _own(international, country):
+        return international, False
+    return _in_country(digits, country, international)
+
+
+def known_country(country: str) -> bool:
+    """Return whether numbers of a country can be read: whether it is an ISO 3166 alpha-2 code with a number plan."""
+    return country in rp.SUPPORTED_REGIONS
+
+
+def _own(number: str | FieldError, country: str) -> str:
+    """Return a number of the country itself, else an empty text."""
+    own = isinstance(number, str) and number.startswith(_country_code(country)) and _is_valid(number)
+    return str(number) if own else ""
+
+
+def _in_country(digits: str, country: str, international: str | FieldError) -> tuple[str | FieldError, bool]:
+    dialled = _dialled_in(digits, country) if digits.strip("0") else None
+    if dialled is None or dialled == international:
+        refused = isinstance(international, FieldError)
+        return (_not_of(country) if refused else international), False
+    if isinstance(international, FieldError) or _is_valid(dialled) or not _is_valid(international):
+        return dialled, dialled.startswith(_country_code(country))
+    return international, False
+
+
+def _dialled_in(digits: str, country: str) -> str | None:
+    """Return which number digits without plus reach where they are dialled, None where they are not possible."""
+    try:
+        number = _checked(rp.parse(digits, country))
+    except rp.NumberParseException:
+        return None
+    return number if isinstance(number, str) else None
+
+
+@lru_cache
+def _country_code(country: str) -> str:
+    return f"+{rp.country_code_for_region(country)}"
+
+
+@lru_cache
+def _not_of(country: str) -> FieldError:
+    return invalid(
+        f"the text is neither a number of {country} nor one that begins with another country's code; "
+        "send all of it, with a plus and its country code, such as +12125551001"
+    )
 
 
 def _from_text(text: str) -> str | FieldError:
-    text = text.strip()
+    number = _SEPARATORS.sub("", text)
+    if _NORTH_AMERICAN_E164(number) and len(text) <= phone_texts.MAX_CHARACTERS:
+        return number
+    text = _marked(text)
+    digits = _digits_of(text)
+    if isinstance(digits, FieldError):
+        return digits
+    if digits[0] == "0":
+        return _from_zero(digits)
+    if shows_area_code(text, digits):
+        return COUNTRY_CODE_MISSING
+    return normalise(digits) if _PLAIN(digits) else NO_COUNTRY
+
+
+def _marked(text: str) -> str:
+    """Return the text with ASCII digits and plus, without what nobody sees, and without `tel:`."""
+    text = without_invisible(text).strip()
+    text = text[4:] if _TEL_URI.match(text) else text
+    return text if text.isascii() else "".join(str(int(c)) if c.isdecimal() else c for c in text.translate(_PLUS))
+
+
+def _digits_of(text: str, country: str | None = None) -> str | FieldError:
+    """Return the digits of a marked text, with the plus where there is one, or why it is no telephone number."""
     if not text:
         return MISSING
-    if len(text) > MAX_CHARACTERS:
+    if len(text) > phone_texts.MAX_CHARACTERS:
         return TOO_MUCH_TEXT
-    if (uri := _TEL_URI.match(text)) is not None:
-        text = text[uri.end() :]
-    digits = _ascii_digits(_SEPARATORS.sub("", text))
-    digits = _INTERNATIONAL_PREFIX.sub("", digits, count=1) if digits[:1] == "0" else digits
-    return normalise(digits) if _PLAIN(digits) else _why_not(text, digits)
+    digits = _SEPARATORS.sub("", text)
+    if not _DIGITS(digits) or phone_texts.is_decimal(text):
+        return phone_texts.why_not(text)
+    return TWO_NUMBERS if _holds_two(text, country) else digits
 
 
-def _ascii_digits(text: str) -> str:
-    """Return the text with the decimal digits and plus signs of every script as ASCII ones."""
-    if text.isascii():
-        return text
-    return "".join(str(int(c)) if c.isdecimal() else c for c in text.translate(_PLUS))
+def _holds_two(text: str, country: str | None) -> bool:
+    """Return whether what stands before a slash or a line break is a whole number already."""
+    firsts = phone_texts.first_of_several(text)
+    if not firsts:
+        return False
+    digits = [_SEPARATORS.sub("", first) for first in firsts]
+    return any(
+        _is_whole(number) for one in digits for number in (normalise(one), country and _dialled_in(one, country))
+    )
 
 
-def _why_not(text: str, digits: str) -> FieldError:
-    if digits.lstrip("+").isdecimal() and digits.rfind("+") <= 0:
-        return NO_COUNTRY
-    if _SURROGATE.search(text):
-        return BROKEN_TEXT
-    if _EXTENSION.search(text):
-        return EXTENSION
-    return LETTERS if _LETTER.search(text) else NOT_A_NUMBER
+def _is_whole(number: object) -> bool:
+    if not isinstance(number, str) or not _is_valid(number):
+        return False
+    return len(rp.national_significant_number(rp.parse(number, None))) >= _SHORTEST_OF_TWO
+
+
+def _from_zero(digits: str) -> str | FieldError:
+    """Take digits that begin with 0: an international prefix, or what is dialled before a number in its country."""
+    prefix = _INTERNATIONAL_PREFIX(digits)
+    if prefix is None:
+        return COUNTRY_CODE_MISSING if digits.strip("0") else NO_COUNTRY
+    number = normalise("+" + digits[prefix.end() :])
+    if prefix[0] == "00":
+        return number
+    return COUNTRY_CODE_MISSING if isinstance(number, FieldError) or is_national_elsewhere(digits) else number
 
 
 def _from_plain(digits: str) -> str | FieldError:
     """Take ASCII digits that begin with the country code, with or without a plus."""
-    number = digits if digits[0] == "+" else "+" + digits
-    return number if _stays(number[:_START], len(number)) else _from_digits(number)
+    if digits[0] != "+":
+        return _without_plus(digits)
+    return digits if _stays(digits[:_START], len(digits)) else _from_digits(digits)
+
+
+def _without_plus(digits: str) -> str | FieldError:
+    """Take digits that begin with a country code, unless they are more likely to begin with an area code."""
+    number = _from_plain("+" + digits)
+    if len(digits) > MOST_DIGITS:
+        return number
+    if _NATIONAL_NORTH_AMERICAN(digits):
+        return number if isinstance(number, str) and _is_valid(number) else COUNTRY_CODE_MISSING
+    if isinstance(number, str) and (_is_valid_block(number[:-_TAIL], len(number)) or _is_valid(number)):
+        return number
+    return COUNTRY_CODE_MISSING if is_national_elsewhere(digits) else number
+
+
+def _is_valid(number: str) -> bool:
+    try:
+        return bool(rp.is_valid_number(rp.parse(number, None)))
+    except rp.NumberParseException:
+        return False
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_valid_block(start: str, length: int) -> bool:
+    """Return whether one number of a block of ten thousand is valid: the same one whichever of them is asked first."""
+    return _is_valid(start.ljust(length, "5"))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -191,7 +278,7 @@ def _stays(start: str, length: int) -> bool:
     Whether a number is possible depends on its country and length alone. What a number may lose is the prefix that is
     dialled before it inside its country.
     """
-    if start.startswith("+1"):
+    if start.startswith(("+1", *_FORMER_MOBILE_PREFIXES)) or length > _LONGEST:
         return False
     try:
         parsed = rp.parse(start.ljust(length, "5"), None)
@@ -220,12 +307,22 @@ def _from_digits(number: str) -> str | FieldError:
         parsed = rp.parse(number, None)
     except rp.NumberParseException as error:
         return _unreadable(error.error_type)
+    if number.startswith(_FORMER_MOBILE_PREFIXES) and not rp.is_valid_number(parsed):
+        without = number[:3] + number[4:]
+        if _is_valid(without):
+            return _from_digits(without)
+    return _checked(parsed)
+
+
+def _checked(parsed: rp.PhoneNumber) -> str | FieldError:
     result = rp.is_possible_number_with_reason(parsed)
     if result != rp.ValidationResult.IS_POSSIBLE:
         return _REASONS[result]
     # Formatting is not adding the plus: `+4402083661177` loses its trunk zero, an Italian number keeps its own.
     dialled: str = rp.format_number(parsed, rp.PhoneNumberFormat.E164)
-    if dialled.startswith("+1") and not _NORTH_AMERICAN(dialled):
+    if len(dialled) > _LONGEST:
+        return TOO_LONG
+    if dialled.startswith("+1") and not _NORTH_AMERICAN_E164(dialled):
         return NO_AREA_CODE
     return dialled
 
@@ -238,3 +335,32 @@ def _unreadable(error_type: int) -> FieldError:
             return TOO_LONG
         case _:
             return TOO_SHORT
+
+
+# In the North American plan, as libphonenumber has it, the kind of a number does not depend on its last four digits,
+# so what holds for one number holds for its block of ten thousand. Barbados and Jamaica are the exception; a test
+# reads this in the plan. The blocks seen are remembered, a byte each: 0 not seen yet, else geographic or other.
+LATE_AREA_CODES: Final = ("+1246", "+1658", "+1876")
+_GEOGRAPHIC, _OTHER = 1, 2
+_blocks: Final = bytearray(1_000_000)
+
+
+def is_geographic(number: str) -> bool:
+    """Whether an E.164 number belongs to a place: a fixed line, or a mobile of a country whose area codes hold mobiles.
+
+    Toll-free, premium and the like do not, nor does a number outside every range of its country's plan.
+    `number` comes from `normalise`.
+    """
+    if not number.startswith("+1"):
+        return _is_geographic(number)
+    block = int(number[2:8])
+    if not _blocks[block]:
+        if number.startswith(LATE_AREA_CODES):
+            return _is_geographic(number)
+        _blocks[block] = _GEOGRAPHIC if _is_geographic(number) else _OTHER
+    return _blocks[block] == _GEOGRAPHIC
+
+
+def _is_geographic(number: str) -> bool:
+    parsed = rp.parse(number, None)
+    return bool(rp.is_number_type_geographical(rp.number_type(parsed), parsed.country_code))

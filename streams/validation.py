@@ -26,7 +26,7 @@ class Checked:
 def check(decoded: Decoded, campaign: Campaign) -> Checked:
     """Check a chunk: telephone number, time zone, then the variables that the agent's schema declares."""
     objects = decoded.objects
-    found = normalise_all([record.get("phoneNumber") for record in objects])
+    found = normalise_all([record.get("phoneNumber") for record in objects]).found
     numbers = [None if isinstance(number, FieldError) else number for number in found]
     own_zones = [record.get("timezone") for record in objects]
     zones = zones_for(numbers, own_zones, campaign.batch_zone, campaign.workspace_zone)
