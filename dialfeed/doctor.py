@@ -57,7 +57,7 @@ async def examine(settings: Settings) -> AsyncIterator[Check]:
     yield kafka_jars(settings)
     yield data_folder(settings)
     yield installed(settings, installation)
-    connection = settings.kafka_connection(installation.kafka) if installation.kafka else None
+    connection = installation.kafka
     yield await _checked("Kafka answers", connection, kafka)
     yield await _checked("topics", connection, topics)
     yield await _checked("registry", connection, registry)
@@ -114,8 +114,10 @@ def installed(settings: Settings, installation: Installation) -> Check:
     left_behind = settings.data / RUN_FILE
     if left_behind.exists():
         return Check("installation", ok=False, found=f"{left_behind} is of a process that is gone", remedy=START_ONE)
-    where = installation.kafka or installation.http
-    return Check("installation", ok=True, found="as set" if where else "none runs; `dialfeed run` starts one")
+    addresses = {"Kafka": installation.kafka and installation.kafka.bootstrap, "API": installation.http}
+    told = ", ".join(f"{name} at {address}" for name, address in addresses.items() if address)
+    elsewhere = f"what is set is looked at: {told}" if told else "`dialfeed run` starts everything"
+    return Check("installation", ok=True, found=f"nothing runs in {settings.data}; {elsewhere}")
 
 
 async def kafka(connection: KafkaConnection) -> Check:
@@ -158,6 +160,9 @@ async def ready(url: str) -> Check:
 
 async def clickhouse(settings: Settings) -> Check:
     """Ask a ClickHouse server for its version; embedded, only the process that owns the folder can say (API ready)."""
+    run = running_installation(settings.data)
+    if run is not None and settings.clickhouse is None:
+        return Check("ClickHouse", ok=True, found=f"{run.clickhouse}: see API ready")
     where = parse(settings.clickhouse_url)
     if isinstance(where, Folder):
         return Check("ClickHouse", ok=True, found=f"embedded in {where.path}: see API ready")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -14,19 +14,52 @@ from dialfeed.exits import UnreachableError, WrongUseError
 from dialfeed.ownership import LOCK_FILE, Running
 from dialfeed.private_files import create_private, own_folder
 from dialfeed.settings import Settings
-from schemas.kafka_connection import KafkaConnection
+from schemas.kafka_connection import PLAINTEXT, KafkaConnection
 
 RUN_FILE: Final = "run.json"
 _ANY_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  read, not bound: where "every address" is reached
 
 
-class RunFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What `dialfeed run` tells the other commands. `http` is a URL, `clickhouse` may hold a password."""
+class KafkaSecurity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How its Kafka is asked, as Kafka clients name it; holds a password where there is one."""
+
+    protocol: str
+    mechanism: str | None = None
+    username: str | None = None
+    password: str | None = None
+    ca_file: str | None = None
+
+
+class RunFile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What `dialfeed run` tells the other commands: all they need to meet this installation and no other.
+
+    `http` is a URL, `kafka` are bootstrap servers, `clickhouse` is without its password.
+    """
 
     http: str
     kafka: str
+    kafka_security: KafkaSecurity | None = None
+    topic_prefix: str = ""
     clickhouse: str
     pid: int
+
+    @classmethod
+    def of(cls, kafka: KafkaConnection, *, http: str, clickhouse: str) -> RunFile:
+        """Return that of this process."""
+        security = {field: getattr(kafka, field) for field in KafkaSecurity.__struct_fields__}
+        return cls(
+            http=http,
+            kafka=kafka.bootstrap,
+            kafka_security=None if kafka.protocol == PLAINTEXT else KafkaSecurity(**security),
+            topic_prefix=kafka.prefix,
+            clickhouse=clickhouse,
+            pid=os.getpid(),
+        )
+
+    def connection(self) -> KafkaConnection:
+        """Return how its Kafka is reached."""
+        security = {} if self.kafka_security is None else msgspec.structs.asdict(self.kafka_security)
+        return KafkaConnection(bootstrap=self.kafka, prefix=self.topic_prefix, **security)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +67,7 @@ class Installation:
     """Where an installation is; None where that is not known."""
 
     http: str | None
-    kafka: str | None
+    kafka: KafkaConnection | None
 
 
 def write_run_file(data: Path, run: RunFile) -> None:
@@ -66,19 +99,31 @@ def find_installation(settings: Settings) -> Installation:
     run = running_installation(settings.data)
     return Installation(
         http=settings.url or _set_http(settings) or (run.http if run is not None else None),
-        kafka=settings.kafka or (run.kafka if run is not None else None),
+        kafka=_kafka(settings, run),
     )
+
+
+def _kafka(settings: Settings, run: RunFile | None) -> KafkaConnection | None:
+    """Return how Kafka is reached: that of `run` unless another one is set. What is set besides wins over `run`."""
+    if run is None or settings.kafka not in (None, run.kafka):
+        return settings.kafka_connection() if settings.kafka is not None else None
+    found, given = run.connection(), settings.kafka_connection(run.kafka)
+    if "topic_prefix" in settings.model_fields_set:
+        found = replace(found, prefix=given.prefix)
+    if "kafka_security_protocol" in settings.model_fields_set:
+        return replace(given, prefix=found.prefix)
+    return found
 
 
 def find_kafka(settings: Settings) -> KafkaConnection:
     """Return how to reach the installation's Kafka; raise UnreachableError."""
-    bootstrap = find_installation(settings).kafka
-    if bootstrap is None:
+    kafka = find_installation(settings).kafka
+    if kafka is None:
         raise UnreachableError(
             f"no installation runs in {settings.data}, and no Kafka is set",
             "Start one with `dialfeed run`, or set DIALFEED_KAFKA to the bootstrap servers of yours.",
         )
-    return settings.kafka_connection(bootstrap)
+    return kafka
 
 
 def find_api(settings: Settings) -> str:

@@ -79,10 +79,11 @@ class _Installation:
             await self._start(_child(f"worker {number}", ["worker"], environment), STOP_WORKER_WITHIN_SECONDS)
         await self._until_ready(url)
         store = str(parse(self._settings.clickhouse_url))
-        write_run_file(self._settings.data, RunFile(http=url, kafka=bootstrap, clickhouse=store, pid=os.getpid()))
+        kafka = self._settings.kafka_connection(bootstrap)
+        write_run_file(self._settings.data, RunFile.of(kafka, http=url, clickhouse=store))
         _say(f"dialfeed serves {url}/api/call (Kafka at {bootstrap}, rows in {store}). Ctrl-C stops it.")
         if sample:
-            await show_sample(self._settings.kafka_connection(bootstrap), url, self._settings.data)
+            await show_sample(kafka, url, self._settings.data)
         await self._kept()
 
     async def _kafka(self) -> str:

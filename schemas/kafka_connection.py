@@ -9,6 +9,8 @@ from typing import Any
 GROUP_SESSION_MS = 10_000
 """A dead consumer's partitions move after this long; a heartbeat goes every second."""
 
+PLAINTEXT = "PLAINTEXT"
+
 FETCH_WAIT_MS = 250
 """How long brokers hold back an empty answer. aiokafka has one fetch on its way to a broker: a partition that was full
 when it was sent is not asked for again before the answer."""
@@ -20,7 +22,7 @@ class KafkaConnection:
 
     bootstrap: str
     prefix: str = ""
-    protocol: str = "PLAINTEXT"
+    protocol: str = PLAINTEXT
     mechanism: str | None = None
     username: str | None = None
     password: str | None = None

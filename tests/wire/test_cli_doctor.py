@@ -38,6 +38,14 @@ def test_what_does_not_apply_is_well_and_not_used(typed: Type) -> None:
     assert checks["Kafka answers"]["ok"]
 
 
+def test_where_nothing_runs_it_says_so_and_how_to_start_it(typed: Type, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    found = by_name(typed("doctor", "--json").json)["installation"]["found"]
+    assert found == f"nothing runs in {data}; `dialfeed run` starts everything"
+    found = by_name(typed("doctor", "--json", "--kafka", NOBODY).json)["installation"]["found"]
+    assert found == f"nothing runs in {data}; what is set is looked at: Kafka at {NOBODY}"
+
+
 def test_what_does_not_answer_is_red_and_ends_with_1(typed: Type) -> None:
     store = f"clickhouse://u:hunter2@{NOBODY}/d"
     ended = typed("doctor", "--json", "--kafka", NOBODY, "--http", NOBODY, "--clickhouse", store)

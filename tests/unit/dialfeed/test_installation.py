@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from dialfeed.installation import (
     write_run_file,
 )
 from dialfeed.settings import Settings, load_settings
+from schemas.kafka_connection import KafkaConnection
 
 
 def run_file(pid: int) -> RunFile:
@@ -41,10 +43,63 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     return load_settings(data=str(tmp_path / "data"))
 
 
-def test_the_file_has_the_four_fixed_fields(settings: Settings) -> None:
-    write_run_file(settings.data, run_file(7))
-    written = json.loads((settings.data / "run.json").read_text())
-    assert written == {"http": "http://127.0.0.1:1234", "kafka": "127.0.0.1:9", "clickhouse": "chdb:///x", "pid": 7}
+SASL = KafkaConnection("127.0.0.1:9", "staging.", "SASL_PLAINTEXT", "SCRAM-SHA-512", "me", "hunter2")
+TLS = KafkaConnection("127.0.0.1:9", protocol="SSL", ca_file="/etc/ca.pem")
+PLAIN = KafkaConnection("127.0.0.1:9", "staging.")
+
+
+def run_with(settings: Settings, kafka: KafkaConnection) -> None:
+    write_run_file(settings.data, RunFile.of(kafka, http="http://127.0.0.1:1234", clickhouse="chdb:///x"))
+
+
+def test_the_file_has_the_fixed_fields(settings: Settings) -> None:
+    run_with(settings, SASL)
+    assert json.loads((settings.data / "run.json").read_text()) == {
+        "http": "http://127.0.0.1:1234",
+        "kafka": "127.0.0.1:9",
+        "kafkaSecurity": {
+            "protocol": "SASL_PLAINTEXT",
+            "mechanism": "SCRAM-SHA-512",
+            "username": "me",
+            "password": "hunter2",
+            "caFile": None,
+        },
+        "topicPrefix": "staging.",
+        "clickhouse": "chdb:///x",
+        "pid": os.getpid(),
+    }
+
+
+def test_without_security_the_file_says_so(settings: Settings) -> None:
+    run_with(settings, PLAIN)
+    assert json.loads((settings.data / "run.json").read_text())["kafkaSecurity"] is None
+
+
+@pytest.mark.parametrize("kafka", [SASL, TLS, PLAIN], ids=["sasl", "tls", "plain"])
+def test_a_client_meets_the_installation_that_runs_and_no_other(settings: Settings, kafka: KafkaConnection) -> None:
+    run_with(settings, kafka)
+    assert find_kafka(settings) == kafka
+    assert find_kafka(load_settings(data=str(settings.data), kafka=kafka.bootstrap)) == kafka
+
+
+def test_what_is_set_besides_wins_over_what_runs(settings: Settings) -> None:
+    run_with(settings, SASL)
+    asked = load_settings(data=str(settings.data), topic_prefix="other.")
+    assert find_kafka(asked) == replace(SASL, prefix="other.")
+    asked = load_settings(data=str(settings.data), kafka_security_protocol="PLAINTEXT")
+    assert find_kafka(asked) == PLAIN
+
+
+def test_another_kafka_that_is_set_is_asked_as_set(settings: Settings) -> None:
+    run_with(settings, SASL)
+    assert find_kafka(load_settings(data=str(settings.data), kafka="other:1")) == KafkaConnection("other:1")
+
+
+def test_the_file_of_an_earlier_version_is_read(settings: Settings) -> None:
+    settings.data.mkdir()
+    text = f'{{"http": "http://x:1", "kafka": "k:1", "clickhouse": "", "pid": {os.getpid()}}}'
+    (settings.data / "run.json").write_text(text)
+    assert find_kafka(settings) == KafkaConnection("k:1")
 
 
 def test_only_its_owner_can_read_the_file_whatever_was_there_before(settings: Settings) -> None:
