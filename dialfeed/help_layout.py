@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from dialfeed.nearest import nearest
+from schemas.nearest import nearest
 
 SHARED: Final = "Shared options"
 

@@ -18,8 +18,9 @@ from dialfeed.exits import WrongUseError
 from dialfeed.record_marks import marks_among
 from ingest_api.tables.rows import Notes
 from schemas import json_scan
+from schemas.options import unknown
 from schemas.outcomes import Code, FieldError
-from schemas.submission_body import parse_body
+from schemas.submission_body import FIELDS, SubmissionBody, parse_body
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 LINES_TRIED: Final = 20
@@ -58,7 +59,8 @@ class FileRecord:
 class RecordFile:
     """A file that can be read. `places` says what places count: `line`, `row` or `position`.
 
-    `total` is None where only reading on would tell; `batch_id` is the body's, if any. `notes` is what a table says.
+    `total` is None where only reading on would tell; `batch_id` is the body's, if any. `notes` is what a
+    table or a body says.
     """
 
     records: Iterator[FileRecord]
@@ -226,7 +228,9 @@ def _object(text: bytes) -> RecordFile:
     """Read the contract's body, or a single record written over several lines."""
     body = parse_body(text)
     if not isinstance(body, FieldError):
-        return replace(_whole(body.records), batch_id=body.batch_id)
+        _require_supported(body)
+        notes = Notes(warnings=[warning.message for warning in unknown(body.others, FIELDS)])
+        return replace(_whole(body.records), batch_id=body.batch_id, notes=notes)
     if body.code is Code.REQUIRED:  # an object, but without call_data
         return _whole([text])
     lines = (_Line(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
@@ -235,6 +239,11 @@ def _object(text: bytes) -> RecordFile:
         return RecordFile(_records(chain(_tried(first, lines), lines)), places="line")
     except WrongUseError:
         raise _broken(body.message) from None
+
+
+def _require_supported(body: SubmissionBody) -> None:
+    for error in body.unsupported():
+        raise WrongUseError(f"the file cannot be sent: {error.message}", "Correct the file.")
 
 
 def _whole(raws: list[bytes]) -> RecordFile:

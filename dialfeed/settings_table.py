@@ -8,9 +8,9 @@ from typing import Final
 
 from dotenv import dotenv_values
 
-from dialfeed.nearest import nearest
 from dialfeed.secret_files import PREFIX, SUFFIX, secret_names
 from dialfeed.settings import ENV_FILE, Settings, documented
+from schemas.nearest import nearest
 
 ENVIRONMENT_ONLY: Final = {
     "DIALFEED_KAFKA_ARCHIVE": "address of a copy of Kafka's archive, its `.sha512` beside it, for machines without "

@@ -33,7 +33,11 @@ class Access:
         """Return the workspace that a key opens; refuse (403) a key that opens none."""
         key = (api_key or "").strip()
         if not key:
-            raise refused(HttpCode.FORBIDDEN, "send an API key in the header x-api-key", "x-api-key")
+            raise refused(
+                HttpCode.FORBIDDEN,
+                "send an API key in the header x-api-key, or as Authorization: Bearer KEY",
+                "x-api-key",
+            )
         workspace_id = self.known.workspace_of_key(key)
         if workspace_id is None:
             await self.catch_up()
@@ -58,7 +62,11 @@ class Access:
         """Return if the key opens the administration; refuse it (403) if it does not, whatever else it opens."""
         key = (api_key or "").strip()
         if not key:
-            raise refused(HttpCode.FORBIDDEN, "send an admin key in the header x-api-key", "x-api-key")
+            raise refused(
+                HttpCode.FORBIDDEN,
+                "send an admin key in the header x-api-key, or as Authorization: Bearer KEY",
+                "x-api-key",
+            )
         if not self.known.is_admin_key(key):
             await self.catch_up()
         if not self.known.is_admin_key(key):

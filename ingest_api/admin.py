@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,10 +16,12 @@ from ingest_api import batches
 from ingest_api.batches import NewBatch
 from ingest_api.body import read_json_body
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.envelope import Answer, RefusedError, refused, success, with_warnings
 from ingest_api.from_store import from_store
-from ingest_api.paging import listed_page_of
+from ingest_api.headers import api_key_of
+from ingest_api.paging import PAGE_PARAMETERS, listed_page_of
 from ingest_api.registering import register
+from ingest_api.requested import beside
 from ingest_api.routing import Handler, route
 from schemas import deletions, registrations
 from schemas.identity import new_id
@@ -40,19 +43,22 @@ def admin_routes(edge: Edge) -> list[Route]:
 
     def reading(listing: Listing) -> Handler:
         async def handle(edge: Edge, request: Request) -> Response:
-            await edge.access.administrator(request.headers.get("x-api-key"))
+            await edge.access.administrator(api_key_of(request.headers))
+            warnings = beside(request, () if listing is _agent else LISTING_PARAMETERS)
             await edge.access.catch_up()
-            return _respond(listing(edge, request))
+            return _respond(with_warnings(listing(edge, request), warnings))
 
         return handle
 
     def writing(change: Change) -> Handler:
         async def handle(edge: Edge, request: Request) -> Response:
-            await edge.access.administrator(request.headers.get("x-api-key"))
+            await edge.access.administrator(api_key_of(request.headers))
+            warnings = beside(request, ("dropPending",) if change is _delete_batch else ())
             fields = {} if request.method == "DELETE" else await _body(edge, request)
+            warnings += bodies.warnings_of(_BODIES.get(change), fields)
             async with changing:
                 await edge.access.catch_up()
-                return _respond(await _refusing(change(edge, request, fields)))
+                return _respond(with_warnings(await _refusing(change(edge, request, fields)), warnings))
 
         return handle
 
@@ -260,6 +266,7 @@ async def _pending(edge: Edge, batch_id: str) -> int:
     return counts.total_calls - counts.picked if counts is not None else 0
 
 
+LISTING_PARAMETERS: Final = (*PAGE_PARAMETERS, "workspaceId")
 _LISTINGS: Final[Mapping[str, Listing]] = {
     "/api/admin/workspaces": _workspaces,
     "/api/admin/keys": _keys,
@@ -282,4 +289,14 @@ _CHANGES: Final[Mapping[tuple[str, str], Change]] = {
     ("DELETE", "/api/admin/agents/{id}"): _delete_agent,
     ("DELETE", "/api/admin/numbers/{id}"): _delete_number,
     ("DELETE", "/api/admin/batches/{id}"): _delete_batch,
+}
+_BODIES: Final[Mapping[Change, type[BaseModel]]] = {
+    _create_workspace: bodies.NewWorkspace,
+    _create_key: bodies.NewKey,
+    _create_agent: bodies.NewAgent,
+    _update_agent: bodies.NewVersion,
+    _create_number: bodies.NewNumber,
+    _create_batch: bodies.NewBatchOf,
+    _assign_number: bodies.Assignment,
+    _update_batch: NewBatch,
 }

@@ -9,10 +9,11 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ingest_api import field_errors
+from ingest_api import batches, field_errors
 from ingest_api.batch_details import utc
 from ingest_api.batches import TIMEZONES, NewBatch, calling_rules
 from ingest_api.envelope import RefusedError, RequestError
+from ingest_api.requested import Warnings, in_body, names_of
 from schemas.outcomes import HttpCode
 from schemas.records import Agent, ApiKey, Batch, CallingNumber, Workspace
 from schemas.registrations import Refusal, RegistrationRefusedError
@@ -33,7 +34,7 @@ SchemaText = Annotated[Any, AfterValidator(_schema_text)]
 
 
 class _Body(BaseModel):
-    """Unknown keys are ignored, so that what one version shows may be sent to another."""
+    """Unknown keys are only warned of, so that what one version shows may be sent to another."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -86,6 +87,13 @@ B = TypeVar("B", bound=BaseModel)
 def checked(kind: type[B], fields: dict[str, Any], known_timezone: Callable[[str], bool] = bool) -> B:
     """Return the body asked for; refuse (400) it with everything that is wrong with it."""
     return field_errors.checked(kind, fields, {TIMEZONES: known_timezone})
+
+
+def warnings_of(kind: type[BaseModel] | None, fields: dict[str, Any]) -> Warnings:
+    """Return warnings about fields that a body does not have; refuse (400) unsupported options among them."""
+    if kind is None:
+        return []
+    return batches.warnings_of(fields, kind) if issubclass(kind, NewBatch) else in_body(fields, names_of(kind))
 
 
 def refusal(error: RegistrationRefusedError) -> RefusedError:

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from ingest_api.envelope import RequestError, refused
 from ingest_api.field_errors import MOST_ERRORS, field_error, field_errors
+from ingest_api.requested import Warnings, in_body, names_of
 from schemas.outcomes import HttpCode
 from schemas.records import Batch
 
@@ -84,7 +85,7 @@ class CallingHour(BaseModel):
 
 
 class NewBatch(BaseModel):
-    """The body of createBatch. Unknown keys are ignored; null counts as not given."""
+    """The body of createBatch. Unknown keys are warned of (`warnings_of`); null counts as not given."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -124,6 +125,13 @@ def check(fields: dict[str, Any], known_timezone: Callable[[str], bool]) -> NewB
         return NewBatch.model_validate(fields, context={TIMEZONES: known_timezone})
     except ValidationError as error:
         return field_errors(error)
+
+
+def warnings_of(fields: dict[str, Any], model: type[NewBatch] = NewBatch) -> Warnings:
+    """Return warnings about fields that a batch does not have; refuse (400) unsupported options among them."""
+    hours = fields.get("callingHour")
+    nested = in_body(hours, names_of(CallingHour), prefix="/callingHour/") if isinstance(hours, dict) else []
+    return [*in_body(fields, names_of(model)), *nested]
 
 
 def phone_ids_of(fields: dict[str, Any]) -> list[str]:

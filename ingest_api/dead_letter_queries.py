@@ -12,6 +12,10 @@ from schemas.outcomes import RECORD_CODES, FailureClass, HttpCode
 
 MOST_INDEX: Final = 2**32 - 1
 MOST_ATTEMPT: Final = 2**31 - 1
+DEAD_LETTER_PARAMETERS: Final = (
+    *("agent", "batch", "submission", "stage", "path", "index", "code", "class", "since", "until", "attempt", "parked"),
+    *("groupBy", "page", "limit", "sortBy", "after", "records"),
+)
 SORTS: Final = {"failedAt": False, "record": True}
 FLAGS: Final = {"false": False, "true": True}
 CODES: Final = tuple(str(code) for code in RECORD_CODES)

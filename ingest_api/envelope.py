@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
+from schemas.options import FieldWarning
 from schemas.outcomes import HTTP_CODES, HttpCode
 
 
@@ -67,6 +68,21 @@ def failure(errors: Sequence[RequestError], headers: Mapping[str, str] | None = 
     data = {"errors": [error.as_json() for error in errors], **more}
     sentence = "; ".join(error.message for error in errors)
     return _answer(status, HTTPStatus(status).phrase, data, ok=False, error=sentence, headers=headers)
+
+
+def with_warnings(answer: Answer, warnings: Sequence[FieldWarning]) -> Answer:
+    """Return the answer with further warnings: in `data`, or beside it where `data` is no object."""
+    if not warnings:
+        return answer
+    shown = [warning.as_json() for warning in warnings]
+    data = answer.body["data"]
+    if isinstance(data, dict):
+        return replace(answer, body={**answer.body, "data": _warned(data, shown)})
+    return replace(answer, body=_warned(answer.body, shown))
+
+
+def _warned(place: dict[str, Any], shown: list[dict[str, str]]) -> dict[str, Any]:
+    return {**place, "warnings": [*place.get("warnings", []), *shown]}
 
 
 def _answer(status: int, message: str, data: Any, *, ok: bool, error: str, headers: Mapping[str, str] | None) -> Answer:

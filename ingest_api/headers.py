@@ -6,7 +6,7 @@ Prefer: RFC 7240. Content-Type and Content-Encoding: RFC 9110, sections 8.3 and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.request import parse_http_list
@@ -60,6 +60,18 @@ def coding_of(content_encoding: Iterable[str]) -> str | None:
             sentence = "send the body plain, with gzip or with zstd"
             headers = {"Accept-Encoding": "gzip, zstd"}  # RFC 9110, section 12.5.3
             raise refused(HttpCode.UNSUPPORTED_MEDIA_TYPE, sentence, "Content-Encoding", headers)
+
+
+def api_key_of(headers: Mapping[str, str]) -> str | None:
+    """Return the API key of a request: `x-api-key`, else the token of `Authorization: Bearer` (RFC 6750, section 2.1).
+
+    `x-api-key` wins, so that a gateway before dialfeed may have a token of its own.
+    """
+    key = headers.get("x-api-key", "").strip()
+    if key:
+        return key
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 @dataclass(frozen=True, slots=True)

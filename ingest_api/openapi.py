@@ -65,7 +65,7 @@ def document() -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": "dialfeed", "version": "1", "description": _DESCRIPTION},
-        "security": [{"apiKey": []}],
+        "security": [{"apiKey": []}, {"bearer": []}],
         "paths": {
             "/api/call/addCallsToBatch": {"post": _add_calls()},
             "/api/call/createBatch": {"post": _create_batch()},
@@ -83,7 +83,10 @@ def document() -> Schema:
             "/docs": {"get": _docs()},
         },
         "components": {
-            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "securitySchemes": {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "the same key"},
+            },
             "schemas": {
                 **named_schemas(),
                 **upload_schemas(),
@@ -99,7 +102,8 @@ def document() -> Schema:
 _DESCRIPTION: Final = (
     "Every answer under /api/call and /api/admin is the envelope {message, status, code, errorMessage, data}. "
     "`code` is the HTTP status; `status` is true only when everything asked for was done. "
-    "Errors carry data.errors, each with a closed code."
+    "Errors carry data.errors, each with a closed code. "
+    "Options that are not supported are refused by name; other unknown fields come back as warnings."
 )
 
 

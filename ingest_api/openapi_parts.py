@@ -63,7 +63,7 @@ def _error(status: int, codes: list[HttpCode]) -> Schema:
     return answer
 
 
-ASKING: Final = (HttpCode.FORBIDDEN, HttpCode.INTERNAL, HttpCode.BUS_UNAVAILABLE)
+ASKING: Final = (HttpCode.UNSUPPORTED_OPTION, HttpCode.FORBIDDEN, HttpCode.INTERNAL, HttpCode.BUS_UNAVAILABLE)
 SENDING: Final = (
     HttpCode.BAD_REQUEST,
     HttpCode.INVALID_JSON,

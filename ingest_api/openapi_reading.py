@@ -47,6 +47,7 @@ def reading_paths() -> dict[str, Any]:
     return {
         "/api/call/batch-details/{id}": {"get": _batch_details()},
         "/api/call/batches": {"get": _batches()},
+        "/api/call/batches/{userId}": {"get": _batches_of_user()},
     }
 
 
@@ -106,6 +107,19 @@ def _batch_details() -> Schema:
             ),
             **errors_of(HttpCode.FIELD_INVALID, *ASKING, HttpCode.BATCH_NOT_FOUND, HttpCode.STORE_UNAVAILABLE),
         },
+    }
+
+
+def _batches_of_user() -> Schema:
+    """Return the same as `_batches`, under the path that clients of the hosted service know."""
+    listing = _batches()
+    user = {"name": "userId", "in": "path", "required": True, "schema": TEXT, "description": "means nothing here"}
+    summary = "The same list, whatever the user id: the key decides"
+    return {
+        **listing,
+        "operationId": "batchesOfUser",
+        "summary": summary,
+        "parameters": [{**user, "example": "me"}, *listing["parameters"]],
     }
 
 

@@ -1,6 +1,6 @@
 """The parameters of calls that read, each checked and named when it is wrong. Pure.
 
-Unknown parameters are ignored; an empty one counts as not given.
+An empty parameter counts as not given; unknown ones are for `requested.beside`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ MOST_CHARACTERS: Final = 256
 MOST_FILTER_CHARACTERS: Final = 8192
 MOST_CONDITIONS: Final = 20
 MOST_NUMBER: Final = 2**64
+PAGE_PARAMETERS: Final = ("page", "limit")
+LIST_PARAMETERS: Final = (*PAGE_PARAMETERS, "search")
+DETAILS_PARAMETERS: Final = (*LIST_PARAMETERS, "filter", "sortBy", "sortOrder", "after")
 DIRECTIONS: Final = {"asc": False, "desc": True}
 _NUMBER: Final = re.compile(r"\+[0-9]{1,15}")
 

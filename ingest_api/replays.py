@@ -11,15 +11,18 @@ from starlette.requests import Request
 
 from ingest_api.batches import read_object
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, RefusedError, refused, success
+from ingest_api.envelope import Answer, RefusedError, refused, success, with_warnings
 from ingest_api.field_errors import field_error
 from ingest_api.from_store import from_store
+from ingest_api.headers import api_key_of
 from ingest_api.idempotency import identity_of, other_body
-from ingest_api.paging import page_of
+from ingest_api.paging import PAGE_PARAMETERS, page_of
 from ingest_api.publish import published
-from ingest_api.replay_bodies import asked_of
+from ingest_api.replay_bodies import NewReplay, asked_of
+from ingest_api.requested import beside, names_of, refuse
 from schemas.dead_letter_query import DeadLetterQuery, GroupBy
 from schemas.messages import TryAgainError
+from schemas.options import unsupported
 from schemas.outcomes import HttpCode
 from schemas.replay_board import ReplayState, job_message, shown
 from schemas.replay_jobs import ReplayJob, filter_of
@@ -38,7 +41,9 @@ async def ask_for_replay(edge: Edge, workspace_id: str | None, body: bytes, key:
     """
     owner = workspace_id or ""
     identity = identity_of(owner, f"replay {key}" if key is not None else None, body)
-    asked = asked_of(read_object(body), identity, owner, edge.now_ms())
+    fields = read_object(body)
+    refuse(unsupported(fields, names_of(NewReplay)))
+    asked = asked_of(fields, identity, owner, edge.now_ms())
     await edge.bus.require()
     if asked.dry_run:
         return success("Replay tried", await _rehearsed(edge, await _with_agent(edge, asked.job)))
@@ -79,25 +84,28 @@ async def _begin(edge: Edge, job: ReplayJob) -> None:
 
 async def read_replay(edge: Edge, request: Request) -> Answer:
     """Answer with one replay of the key's workspace; an admin key sees all."""
-    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.reader(api_key_of(request.headers))
+    warnings = beside(request)
     state = edge.replays.board.replays.get(request.path_params["id"])
     if state is None:
         await _catch_up(edge)
         state = edge.replays.board.replays.get(request.path_params["id"])
     if state is None or not _visible(state, workspace_id):
         raise refused(HttpCode.NOT_FOUND, "there is no replay with this id")
-    return success("Replay", shown(state))
+    return with_warnings(success("Replay", shown(state)), warnings)
 
 
 async def list_replays(edge: Edge, request: Request) -> Answer:
     """Answer with a page of the replays of the key's workspace, newest first; an admin key sees all."""
-    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.reader(api_key_of(request.headers))
+    warnings = beside(request, PAGE_PARAMETERS)
     page, limit = page_of(request.query_params)
     await _catch_up(edge)
     found = [state for state in edge.replays.board.replays.values() if _visible(state, workspace_id)]
     found.sort(key=lambda state: (-state.accepted_at, state.job.replay_id))
     listed: list[dict[str, Any]] = [shown(state) for state in found[(page - 1) * limit : page * limit]]
-    return success("Replays", {"replays": listed, "page": page, "limit": limit, "total": len(found)})
+    data = {"replays": listed, "page": page, "limit": limit, "total": len(found)}
+    return with_warnings(success("Replays", data), warnings)
 
 
 def _unknown_outcome() -> RefusedError:

@@ -17,10 +17,10 @@ from ingest_api import batches
 from ingest_api.admin import admin_routes
 from ingest_api.body import read_json_body
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, refused, success
+from ingest_api.envelope import Answer, refused, success, with_warnings
 from ingest_api.foreseen import foresee
 from ingest_api.from_store import from_store
-from ingest_api.headers import wait_of
+from ingest_api.headers import api_key_of, wait_of
 from ingest_api.idempotency import key_of
 from ingest_api.multipart import read_form
 from ingest_api.new_batches import checked_batch
@@ -32,6 +32,7 @@ from ingest_api.reading import list_batches, list_dead_letters, read_batch
 from ingest_api.registering import register
 from ingest_api.replays import ask_for_replay, list_replays, read_replay
 from ingest_api.report import Report
+from ingest_api.requested import Warnings, beside, in_body
 from ingest_api.routing import Handler, route
 from ingest_api.settled_report import NOTHING_STORED, settled_report
 from ingest_api.start_calling import start_calling
@@ -39,6 +40,7 @@ from ingest_api.statuses import report_statuses
 from ingest_api.submit import Asked, submit
 from ingest_api.upload import upload
 from schemas.identity import new_id, valid_submission_id
+from schemas.options import START_OPTIONS
 from schemas.outcomes import HttpCode
 
 log = structlog.get_logger(__name__)
@@ -54,6 +56,7 @@ def routes(edge: Edge) -> list[Route]:
         _route(edge, "POST", "/api/call/status", status),
         _route(edge, "GET", "/api/call/batch-details/{id}", batch_details),
         _route(edge, "GET", "/api/call/batches", batch_list),
+        _route(edge, "GET", "/api/call/batches/{userId}", batch_list),
         _route(edge, "GET", "/api/call/submissions/{id}", submission),
         _route(edge, "GET", "/api/call/dead-letters", dead_letters),
         route(edge, "/api/call/replays", {"GET": replays, "POST": new_replay}),
@@ -72,49 +75,59 @@ def _route(edge: Edge, method: str, path: str, handler: Handler) -> Route:
     return route(edge, path, {method: handler})
 
 
-def respond(answer: Answer) -> Response:
-    """Return the answer as JSON."""
+def respond(answer: Answer, warnings: Warnings | None = None) -> Response:
+    """Return the answer as JSON, with the warnings about its request."""
+    answer = with_warnings(answer, warnings or [])
     return _json(answer.status, answer.body, answer.headers)
 
 
 async def add_calls(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.workspace(api_key_of(request.headers))
+    warnings = beside(request, keyed=True)
     wait = wait_of(request.headers.getlist("prefer"), edge.settings.wait_seconds)
-    asked = Asked(wait, key_of(request.headers.getlist("idempotency-key")))
+    asked = Asked(wait, key_of(request.headers.getlist("idempotency-key")), warnings)
     with edge.admission.enter() as place:
         read = partial(read_json_body, request, edge.settings.body_limit_bytes, edge.settings.body_idle_seconds)
         return respond(await submit(edge, workspace_id, await read(place.hold), place, asked))
 
 
 async def start(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.workspace(api_key_of(request.headers))
+    warnings = beside(request, options=START_OPTIONS)
     with edge.admission.enter() as place:
         body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
-        return respond(await start_calling(edge, workspace_id, body))
+        fields = batches.read_object(body)
+        warnings += in_body(fields, {"batchId"}, START_OPTIONS)
+        return respond(await start_calling(edge, workspace_id, fields), warnings)
 
 
 async def status(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.workspace(api_key_of(request.headers))
+    warnings = beside(request)
     with edge.admission.enter() as place:
         limit, idle = edge.settings.body_limit_bytes, edge.settings.body_idle_seconds
         body = await read_json_body(request, limit, idle, place.hold)
-        return respond(await report_statuses(edge, workspace_id, body))
+        return respond(await report_statuses(edge, workspace_id, body), warnings)
 
 
 async def create_batch(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.workspace(api_key_of(request.headers))
+    warnings = beside(request)
     with edge.admission.enter() as place:
         body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
-        batch = await checked_batch(edge, workspace_id, batches.read_object(body), new_id())
+        fields = batches.read_object(body)
+        warnings += batches.warnings_of(fields)
+        batch = await checked_batch(edge, workspace_id, fields, new_id())
         await edge.bus.require()
         await register(edge, batch)
-    return respond(success("Batch created successfully", batch.batch_id, 201))
+    return respond(success("Batch created successfully", batch.batch_id, 201), warnings)
 
 
 async def upload_table(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.workspace(api_key_of(request.headers))
+    warnings = beside(request, keyed=True)
     wait = wait_of(request.headers.getlist("prefer"), edge.settings.wait_seconds)
-    asked = Asked(wait, key_of(request.headers.getlist("idempotency-key")))
+    asked = Asked(wait, key_of(request.headers.getlist("idempotency-key")), warnings)
     limit, idle = edge.settings.upload_limit_bytes, edge.settings.body_idle_seconds
     with edge.admission.enter() as place:
         async with read_form(request, limit, idle, place.hold) as form:
@@ -134,11 +147,12 @@ async def dead_letters(edge: Edge, request: Request) -> Response:
 
 
 async def new_replay(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.reader(api_key_of(request.headers))
+    warnings = beside(request, keyed=True)
     key = key_of(request.headers.getlist("idempotency-key"))
     with edge.admission.enter() as place:
         body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
-        return respond(await ask_for_replay(edge, workspace_id, body, key))
+        return respond(await ask_for_replay(edge, workspace_id, body, key), warnings)
 
 
 async def replays(edge: Edge, request: Request) -> Response:
@@ -146,10 +160,11 @@ async def replays(edge: Edge, request: Request) -> Response:
 
 
 async def replay_outcomes(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.reader(api_key_of(request.headers))
+    warnings = beside(request)
     with edge.admission.enter() as place:
         body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
-        return respond(await foresee(edge, workspace_id, body))
+        return respond(await foresee(edge, workspace_id, body), warnings)
 
 
 async def one_replay(edge: Edge, request: Request) -> Response:
@@ -157,13 +172,14 @@ async def one_replay(edge: Edge, request: Request) -> Response:
 
 
 async def submission(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.workspace(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.workspace(api_key_of(request.headers))
+    warnings = beside(request)
     submission_id = valid_submission_id(request.path_params["id"])
     report = await _report(edge, submission_id) if submission_id else None
     if report is None or report.accepted.workspace_id != workspace_id:
         raise refused(HttpCode.SUBMISSION_NOT_FOUND)
     data = await off_loop(report.complete and report.total > THREAD_RECORDS, report.as_json)
-    return respond(success("Report of the submission", data))
+    return respond(success("Report of the submission", data), warnings)
 
 
 async def _report(edge: Edge, submission_id: str) -> Report | None:

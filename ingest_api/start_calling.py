@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 
-from ingest_api.batches import read_object
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, refused, success
 from ingest_api.publish import published
@@ -21,9 +20,9 @@ from schemas.topics import TopicName
 log = structlog.get_logger(__name__)
 
 
-async def start_calling(edge: Edge, workspace_id: str, body: bytes) -> Answer:
+async def start_calling(edge: Edge, workspace_id: str, fields: dict[str, Any]) -> Answer:
     """Return the answer to a body. Asking twice starts nothing twice: a call that is under way stays as it is."""
-    batch_id = _batch_id(read_object(body))
+    batch_id = _batch_id(fields)
     await edge.access.callable(workspace_id, batch_id)
     await edge.bus.require()
     command = DialerCommand(

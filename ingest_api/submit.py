@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -13,19 +13,21 @@ import structlog
 from ingest_api.admission import Place
 from ingest_api.answers import answer_of, pending
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, refused, with_headers
+from ingest_api.envelope import Answer, refused, with_headers, with_warnings
 from ingest_api.headers import Wait
 from ingest_api.idempotency import REPLAYED, Identity, claimed, first_report, identity_of, other_body
 from ingest_api.off_loop import THREAD_RECORDS, off_loop
 from ingest_api.publish import published
 from ingest_api.report import Report
+from ingest_api.requested import Warnings, refuse
 from ingest_api.slicing import slices
 from ingest_api.waiting import WaitingReports, wait_for_report
 from schemas.codecs import encode
 from schemas.messages import Headers, Message
+from schemas.options import unknown
 from schemas.outcomes import Code, FieldError, HttpCode
 from schemas.records import SubmissionAccepted
-from schemas.submission_body import SubmissionBody, parse_body
+from schemas.submission_body import FIELDS, SubmissionBody, parse_body
 from schemas.topics import TopicName
 
 log = structlog.get_logger(__name__)
@@ -36,17 +38,19 @@ THREAD_BYTES: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request's headers ask for: how long its answer may wait, and its Idempotency-Key."""
+    """What a request's headers ask for: how long its answer may wait, its Idempotency-Key, what has no effect."""
 
     wait: Wait
     key: str | None = None
+    warnings: Warnings = field(default_factory=list)
 
 
 async def submit(edge: Edge, workspace_id: str, body: bytes, place: Place, asked: Asked) -> Answer:
     """Return the answer to a body. Until it is published every refusal leaves no trace."""
     until = asyncio.get_running_loop().time() + asked.wait.seconds
     large = len(body) > THREAD_BYTES
-    batch_id, records = _checked(await off_loop(large, partial(parse_body, body)))
+    batch_id, records, beside = _checked(await off_loop(large, partial(parse_body, body)))
+    warnings = [*asked.warnings, *beside]
     identity = await off_loop(large, partial(identity_of, workspace_id, asked.key, body))
     del body
     with claimed(edge.receipts.reports, identity):
@@ -58,8 +62,8 @@ async def submit(edge: Edge, workspace_id: str, body: bytes, place: Place, asked
             accepted = accepted_of(edge, identity, workspace_id, batch_id, len(records))
             report = await deliver(edge, accepted, records, place, until)
     if report is None:
-        return pending(identity.submission_id, {})
-    return await _answer(report, asked.wait, replayed=replayed)
+        return with_warnings(pending(identity.submission_id, {}), warnings)
+    return with_warnings(await _answer(report, asked.wait, replayed=replayed), warnings)
 
 
 async def _answer(report: Report, wait: Wait, *, replayed: bool) -> Answer:
@@ -120,14 +124,16 @@ def doubt_unless_done(reports: WaitingReports, submission_id: str, publishing: a
         reports.doubt(submission_id)
 
 
-def _checked(parsed: SubmissionBody | FieldError) -> tuple[str, list[bytes]]:
+def _checked(parsed: SubmissionBody | FieldError) -> tuple[str, list[bytes], Warnings]:
+    """Return the batch, the records, and warnings about other fields; refuse what is wrong."""
     if isinstance(parsed, FieldError):
         whole = parsed.path == "" and parsed.code in (Code.UNDECODABLE, Code.EMPTY_VALUE)
         code = HttpCode.INVALID_JSON if whole else HttpCode.FIELD_INVALID
         raise refused(code, parsed.message, parsed.path)
+    refuse(parsed.unsupported())
     if parsed.batch_id is None:
         raise refused(HttpCode.FIELD_INVALID, "batchId is missing: name the batch", "/batchId")
-    return parsed.batch_id, parsed.records
+    return parsed.batch_id, parsed.records, unknown(parsed.others, FIELDS)
 
 
 def messages_of(accepted: SubmissionAccepted, records: Sequence[bytes], partition: int | None) -> list[Message]:

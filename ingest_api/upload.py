@@ -20,7 +20,7 @@ import structlog
 
 from ingest_api.admission import Place
 from ingest_api.edge import Edge
-from ingest_api.envelope import Answer, RefusedError, RequestError, refused, with_headers
+from ingest_api.envelope import Answer, RefusedError, RequestError, refused, with_headers, with_warnings
 from ingest_api.field_errors import field_error
 from ingest_api.idempotency import REPLAYED, Identity, claimed, first_report, other_body
 from ingest_api.multipart import Form
@@ -28,10 +28,11 @@ from ingest_api.new_batches import checked_batch
 from ingest_api.publish import published
 from ingest_api.registering import register
 from ingest_api.report import Report
+from ingest_api.requested import in_body
 from ingest_api.submit import Asked, accepted_of, announcement, doubt_unless_done, raw_messages
 from ingest_api.tables.rows import TableError
 from ingest_api.upload_answers import answer_of, refusal_of
-from ingest_api.upload_fields import accepts_invalid, batch_fields, batch_type_error
+from ingest_api.upload_fields import FIELDS, accepts_invalid, batch_fields, batch_type_error
 from ingest_api.upload_rows import CheckedRows, UploadedRows, chunks_of, read_rows
 from ingest_api.waiting import wait_for_report
 from schemas.agent_schemas import parse_schema
@@ -54,6 +55,7 @@ TRIES: Final = 3
 async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked: Asked) -> Answer:
     """Return the answer to an upload. Until the batch is published every refusal leaves no trace."""
     until = asyncio.get_running_loop().time() + asked.wait.seconds
+    warnings = [*asked.warnings, *in_body(form.fields, FIELDS)]
     file = _file(form)
     accepts = accepts_invalid(form.fields)
     identity = await asyncio.to_thread(_identity, workspace_id, asked.key, form.fields, file)
@@ -66,7 +68,7 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
         accepted_at = edge.now_ms() if report is None else report.accepted.accepted_at
         rows = await _rows(edge, batch, agent, file, kept, accepted_at)
         if not rows.rows or (rows.invalid and not accepts):
-            return refusal_of(rows, accepts=accepts is True)
+            return with_warnings(refusal_of(rows, accepts=accepts is True), warnings)
         if report is None:
             await edge.bus.require()
             await register(edge, batch)
@@ -81,7 +83,7 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
         failed=rows.failed.count,
         status=answer.status,
     )
-    return with_headers(answer, REPLAYED) if replayed else answer
+    return with_warnings(with_headers(answer, REPLAYED) if replayed else answer, warnings)
 
 
 def _file(form: Form) -> BinaryIO:

@@ -15,6 +15,9 @@ MOST_BATCH_TYPE: Final = 200
 _TEXTS: Final = ("batchName", "timezone")
 _NUMBERS: Final = ("retry", "delay")
 _JSON: Final = ("callingNumbers", "callingHour", "allowedDays")
+FIELDS: Final = frozenset({*_TEXTS, *_NUMBERS, *_JSON, "file", "type", "batchType"})
+"""What a form has names for."""
+
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _ACCEPTS: Final = {"true": True, "false": False, "": False}
 

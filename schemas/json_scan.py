@@ -34,10 +34,10 @@ _STEPS: Final = np.zeros(256, np.int32)
 _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 
-def members(text: str, names: Collection[str] | None = None) -> dict[str, Span] | None:
+def members(text: str, names: Collection[str] | None = None, others: int = 0) -> dict[str, Span] | None:
     """Return the spans of the values of these members (None: of all), the last of a repeated key.
 
-    None if the text is not an object.
+    `others` is how many further members are returned at most. None if the text is not an object.
     """
     at = _skip(text, 0)
     if text[at : at + 1] != "{":
@@ -48,7 +48,7 @@ def members(text: str, names: Collection[str] | None = None) -> dict[str, Span] 
     while text[at : at + 1] != "}":
         key, at = _key(text, at)
         end = _end_of_bracketed(text, at) if text[at : at + 1] in ("[", "{") else _end_of_value(text, at)
-        if names is None or key in names:
+        if names is None or key in names or len(found) < others:
             found[key] = (at, end)
         at = _next(text, end, "}")
     _require_end(text, at + 1)

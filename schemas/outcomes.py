@@ -1,6 +1,6 @@
 """Closed, documented codes: why a record failed, and why a request was refused.
 
-The two tables here are the only list of codes. `docs/codes.md` is made from them and a test keeps the two equal.
+The tables here are the only list of codes. `docs/codes.md` shows them, and a test keeps the two equal.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Final
 class FailureClass(StrEnum):
     """Who has to act before a dead-lettered record can go through."""
 
-    DATA = "data"  # the sender: the record itself is wrong
-    SCHEMA = "schema"  # whoever owns the agent: its variable schema cannot be used
-    POLICY = "policy"  # whoever owns the campaign: batch, agent or limits
-    SINK = "sink"  # the operator: ClickHouse refuses exactly this row
-    SYSTEM = "system"  # the operator: dialfeed itself
+    DATA = "data"
+    SCHEMA = "schema"
+    POLICY = "policy"
+    SINK = "sink"
+    SYSTEM = "system"
 
 
 class Code(StrEnum):
@@ -46,6 +46,7 @@ class Code(StrEnum):
     SINK_REJECTED = "sink_rejected"
     DUPLICATE = "duplicate"
     ROW_UNREADABLE = "row_unreadable"
+    UNSUPPORTED_OPTION = "unsupported_option"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,11 @@ RECORD_CODES: Final[dict[Code, CodeMeaning]] = {
     Code.ROW_UNREADABLE: CodeMeaning(
         FailureClass.DATA, "a row of an uploaded table cannot be read as its header says", "correct the row"
     ),
+    Code.UNSUPPORTED_OPTION: CodeMeaning(
+        FailureClass.DATA,
+        "a message on a topic asks for an option that dialfeed does not support",
+        "send the message again without the option",
+    ),
 }
 
 
@@ -126,6 +132,7 @@ class HttpCode(StrEnum):
     BAD_REQUEST = "bad_request"
     INVALID_JSON = "invalid_json"
     FIELD_INVALID = "field_invalid"
+    UNSUPPORTED_OPTION = "unsupported_option"
     NO_VALID_RECORD = "no_valid_record"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
@@ -149,6 +156,7 @@ HTTP_CODES: Final[dict[HttpCode, tuple[int, str]]] = {
     HttpCode.BAD_REQUEST: (400, "the request cannot be read"),
     HttpCode.INVALID_JSON: (400, "the body is not JSON"),
     HttpCode.FIELD_INVALID: (400, "a field or parameter of the request is missing or wrong; `path` names it"),
+    HttpCode.UNSUPPORTED_OPTION: (400, "the request asks for an option that is not supported; `path` names it"),
     HttpCode.NO_VALID_RECORD: (400, "not one of the records was valid"),
     HttpCode.FORBIDDEN: (403, "the key is missing or invalid, or does not own the batch"),
     HttpCode.NOT_FOUND: (404, "there is no such thing here"),
@@ -166,6 +174,57 @@ HTTP_CODES: Final[dict[HttpCode, tuple[int, str]]] = {
     HttpCode.BUS_UNAVAILABLE: (503, "Kafka does not answer; nothing was published"),
     HttpCode.STORE_UNAVAILABLE: (503, "ClickHouse does not answer; the question can be asked again"),
     HttpCode.INTERNAL: (500, "dialfeed failed; nothing can be said of the records"),
+}
+
+
+HTTP_REMEDIES: Final[dict[HttpCode, str]] = {
+    HttpCode.BAD_REQUEST: "read the message; correct the request",
+    HttpCode.INVALID_JSON: "send one JSON value in UTF-8",
+    HttpCode.FIELD_INVALID: "correct the field or parameter that `path` names",
+    HttpCode.UNSUPPORTED_OPTION: "leave the option out, or send the value that the message names",
+    HttpCode.NO_VALID_RECORD: "correct the records by their own codes, then send them again",
+    HttpCode.FORBIDDEN: "send a valid key of the workspace that owns the batch",
+    HttpCode.NOT_FOUND: "check the path and the id",
+    HttpCode.BATCH_NOT_FOUND: "check the batch id; `GET /api/call/batches` lists them",
+    HttpCode.AGENT_NOT_FOUND: "assign an agent to one of the batch's calling numbers",
+    HttpCode.SUBMISSION_NOT_FOUND: "check the submission id and the key",
+    HttpCode.METHOD_NOT_ALLOWED: "use a method that `Allow` names",
+    HttpCode.BODY_TOO_LARGE: "send fewer records at a time",
+    HttpCode.UNSUPPORTED_MEDIA_TYPE: "send the type and encoding that the message names",
+    HttpCode.IDEMPOTENCY_IN_PROGRESS: "wait for `Retry-After`, or ask for the report at `Location`",
+    HttpCode.IDEMPOTENCY_BODY_DIFFERS: "use a new key for a new body",
+    HttpCode.INVALID_ROWS: 'correct the rows, or send `type` "true" to store the others',
+    HttpCode.CONFLICT: "do what the message says",
+    HttpCode.OVERLOADED: "send the same request again after `Retry-After`",
+    HttpCode.BUS_UNAVAILABLE: "send the same request again after `Retry-After`",
+    HttpCode.STORE_UNAVAILABLE: "send the same request again after `Retry-After`",
+    HttpCode.INTERNAL: "repeat with the same `Idempotency-Key`, with growing pauses; without a key check first",
+}
+"""What a client does about each."""
+
+
+CLASS_OWNERS: Final[dict[FailureClass, str]] = {
+    FailureClass.DATA: "the sender: the record itself is wrong",
+    FailureClass.SCHEMA: "the owner of the agent: its variable schema cannot be used",
+    FailureClass.POLICY: "the owner of the campaign: batch, agent or limits",
+    FailureClass.SINK: "the operator: ClickHouse refuses exactly this row",
+    FailureClass.SYSTEM: "the operator: dialfeed itself",
+}
+"""Who has to act before a dead-lettered record can go through."""
+
+
+class WarningCode(StrEnum):
+    """Why a part of a request had no effect, although the request was done."""
+
+    UNKNOWN_FIELD = "unknown_field"
+    UNKNOWN_PARAMETER = "unknown_parameter"
+    HEADER_IGNORED = "header_ignored"
+
+
+WARNING_CODES: Final[dict[WarningCode, str]] = {
+    WarningCode.UNKNOWN_FIELD: "the call has no field of this name; it was ignored",
+    WarningCode.UNKNOWN_PARAMETER: "the call has no parameter of this name; it was ignored",
+    WarningCode.HEADER_IGNORED: "the header has no effect on this call",
 }
 
 

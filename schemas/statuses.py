@@ -178,3 +178,5 @@ _FIELDS: Final[dict[str, tuple[str, Callable[[str, Any], Any]]]] = {
     "recordingUrl": ("recording_url", _text(MAX_URL_CHARACTERS)),
     "transcript": ("transcript", _text(MAX_TRANSCRIPT_CHARACTERS)),
 }
+FIELDS: Final = frozenset(_FIELDS)
+"""What an event has names for."""

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from schemas.identity import submission_id_of, valid_submission_id
 from schemas.messages import header, int_header, text_header
+from schemas.options import option_in_header, unsupported_header
 from schemas.outcomes import Code, FieldError
 from schemas.records import CHUNK_RECORDS, Chunk
-from schemas.submission_body import MAX_BATCH_ID_BYTES, MAX_RECORDS, batch_named, parse_body
+from schemas.submission_body import MAX_BATCH_ID_BYTES, MAX_RECORDS, SubmissionBody, batch_named, parse_body
 from schemas.topics import MAX_MESSAGE_BYTES
 
 SLICE_BYTES: Final = 900_000
@@ -21,6 +22,7 @@ SLICE_BYTES: Final = 900_000
 KEPT_BYTES: Final = MAX_MESSAGE_BYTES - 64 * 1024
 """Of a record that is longer only so much goes on: no message of ours holds more. It was compressed when it came in."""
 
+_NOTHING: Final = ()
 _BODY_HASH: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -44,8 +46,10 @@ def cut_message(raw: RawMessage) -> list[Chunk]:
     dead letters. The records of a batch nobody named stay whole too, each with that reason.
     """
     body = parse_body(raw.value) if raw.value else FieldError(Code.EMPTY_VALUE, "", "the message has no value")
-    if isinstance(body, FieldError):
-        return [uncut(raw, body)]
+    wrong = body if isinstance(body, FieldError) else next(iter(_unsupported(raw.headers, body)), None)
+    if wrong is not None:
+        return [uncut(raw, wrong)]
+    assert isinstance(body, SubmissionBody)
     batch_id = body.batch_id or batch_beside(raw.headers, raw.key)
     place = _Place.of(raw, len(body.records))
     missing = FieldError(Code.BATCH_MISSING, "/batchId", "no batch is named: add batchId")
@@ -55,6 +59,23 @@ def cut_message(raw: RawMessage) -> list[Chunk]:
         Chunk(**origin, first_index=place.first_index + start, records=_kept(body.records[start:end]))
         for start, end in slices(body.records, place.first_index)
     ]
+
+
+def _unsupported(headers: Sequence[tuple[str, bytes | None]], body: SubmissionBody) -> list[FieldError]:
+    return [*body.unsupported(), *unsupported_beside(headers)]
+
+
+def unsupported_beside(headers: Sequence[tuple[str, bytes | None]]) -> Sequence[FieldError]:
+    """Return an error for each header that asks for an option that nobody supports."""
+    for name, _ in headers:  # of nearly every message this is all
+        if _is_option(name):
+            return unsupported_header((each, (value or b"").decode("utf-8", "replace")) for each, value in headers)
+    return _NOTHING
+
+
+@lru_cache(maxsize=4096)
+def _is_option(name: str) -> bool:
+    return option_in_header(name) is not None
 
 
 def uncut(raw: RawMessage, error: FieldError) -> Chunk:

@@ -15,7 +15,7 @@ import msgspec
 from schemas.identity import record_id
 from schemas.outcomes import Code, FieldError
 from schemas.records import CHUNK_RECORDS, Chunk, Origins
-from streams.chunking import KEPT_BYTES, SLICE_BYTES, batch_beside, reason_fields
+from streams.chunking import KEPT_BYTES, SLICE_BYTES, batch_beside, reason_fields, unsupported_beside
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """A window with more than this leaves as a whole, however small its chunks are: thousands of batches fit in memory."""
@@ -100,7 +100,7 @@ class Window:
         message = None
         for message in messages:
             record, batch_id, reason = _read(message)
-            key = batch_id if reason is None else (batch_id, reason.code)
+            key = batch_id if reason is None else (batch_id, reason)
             pile = self._piles.get(key)
             if pile is not None and pile.size + len(record) > SLICE_BYTES:
                 full.append(self._leave(key))
@@ -135,7 +135,9 @@ def _read(message: Incoming) -> tuple[bytes, str | None, FieldError | None]:
     value = message.value
     if not value or value.isspace():
         return value or b"", batch_id, _EMPTY
-    return value if len(value) <= KEPT_BYTES else value[:KEPT_BYTES], batch_id, _BATCH_MISSING if not batch_id else None
+    asked = unsupported_beside(message.headers)
+    reason = asked[0] if asked else None if batch_id else _BATCH_MISSING
+    return value if len(value) <= KEPT_BYTES else value[:KEPT_BYTES], batch_id, reason
 
 
 def parted(chunk: Chunk, origins: Origins, kinds: Sequence[Hashable]) -> list[Chunk]:

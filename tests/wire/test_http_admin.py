@@ -330,3 +330,11 @@ async def test_every_method_of_a_path_is_named(world: World) -> None:
     assert errors(answer, 405) == [("method_not_allowed", None)]
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
     assert (await world.http.options("/api/admin/keys")).headers["allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+async def test_a_bearer_token_is_a_key_wherever_a_key_is_asked_for(world: World) -> None:
+    for path, key in (("/api/call/batches", KEY), ("/api/call/replays", KEY), ("/api/admin/keys", ADMIN_KEY)):
+        assert (await world.http.get(path, headers={"Authorization": f"Bearer {key}"})).status_code == 200
+        assert (await world.http.get(path, headers={"Authorization": "Bearer df_none"})).status_code == 403
+    both = {"Authorization": f"Bearer {KEY}", "x-api-key": "df_none"}
+    assert (await world.http.get("/api/call/batches", headers=both)).status_code == 403

@@ -127,7 +127,7 @@ async def test_what_kafka_may_or_may_not_have_is_a_500(world: World, call: str) 
 async def test_an_event_is_published_for_its_batch_as_sent_without_its_blanks(world: World) -> None:
     sent = b'\xef\xbb\xbf{ "callId": "%b", "status": "completed",\n "callDuration": 1.50, "x": {"y": 1e2} }'
     answer = await world.post("status", sent % CALL.upper().encode())
-    assert (answer.status_code, answer.json()["data"]) == (200, {"accepted": 1})
+    assert (answer.status_code, answer.json()["data"]["accepted"]) == (200, 1)
     [message] = world.pipeline.published
     assert (message.topic, message.key) == (TopicName.STATUS, BATCH.encode())
     expected = b'{"callId":"%b","status":"completed","callDuration":1.50,"x":{"y":1e2}}'

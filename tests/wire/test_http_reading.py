@@ -215,3 +215,11 @@ async def test_a_wrong_parameter_of_the_list_is_a_400_that_names_it(
     world: World, parameters: dict[str, str], name: str
 ) -> None:
     assert named(await ask(world, BATCHES, **parameters)) == name
+
+
+@pytest.mark.parametrize("user", ["me", "66f2a9c1d4e5b60718293a00", "batch-1"])
+async def test_the_batches_of_any_user_are_those_of_the_key(world: World, user: str) -> None:
+    listed = (await world.get("/api/call/batches?limit=1")).json()
+    assert (await world.get(f"/api/call/batches/{user}?limit=1")).json() == listed
+    answer = await world.get(f"/api/call/batches/{user}", headers={"x-api-key": "df_none"})
+    assert answer.status_code == 403

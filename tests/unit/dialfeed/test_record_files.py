@@ -165,3 +165,17 @@ def test_portions_hold_no_more_records_than_asked() -> None:
 
 def test_portions_hold_no_more_bytes_than_asked_and_a_large_record_goes_alone() -> None:
     assert sizes([4, 4, 50, 4], 10, 12) == [2, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["dryRun", "onError", "scheduledAt"])
+def test_a_body_that_asks_for_an_unsupported_option_is_not_sent(name: str) -> None:
+    with pytest.raises(WrongUseError, match=f"{name} .* is not supported"):
+        read(json.dumps({"batchId": "b", name: "all", "call_data": [ONE]}))
+
+
+def test_fields_of_a_body_without_effect_are_told_and_variables_of_records_are_not() -> None:
+    file = read(json.dumps({"batchId": "b", "dry_run": True, "autoStart": True, "call_data": [{**ONE, "dryRun": 1}]}))
+    assert file.notes.warnings == [
+        "dry_run is unknown here and was ignored; did you mean dryRun? (dryRun is not supported)"
+    ]
+    assert [json.loads(record.raw) for record in file.records] == [{**ONE, "dryRun": 1}]

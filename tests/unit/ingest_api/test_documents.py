@@ -14,7 +14,7 @@ from ingest_api.openapi_page import page
 from ingest_api.settings import EdgeSettings
 from ingest_api.statuses import MOST_ERRORS, MOST_EVENT_BYTES, MOST_EVENTS
 from ingest_api.upload_rows import CheckedRows
-from schemas.outcomes import HTTP_CODES, RECORD_CODES, HttpCode
+from schemas.outcomes import RECORD_CODES, HttpCode
 from schemas.statuses import MAX_TRANSCRIPT_CHARACTERS, MAX_URL_CHARACTERS, CallStatus
 from tests.support.edge import World
 
@@ -24,12 +24,6 @@ OUTSIDE_OPERATIONS = {HttpCode.METHOD_NOT_ALLOWED}
 
 def operations() -> list[tuple[str, dict[str, Any]]]:
     return [(path, operation) for path, by_method in document()["paths"].items() for operation in by_method.values()]
-
-
-def test_the_table_of_codes_in_the_documentation_is_the_one_of_the_code() -> None:
-    rows = [f"| `{code}` | {status} | {meaning} |" for code, (status, meaning) in HTTP_CODES.items()]
-    table = DOCS.partition("| code | HTTP | meaning |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
-    assert table.splitlines() == rows
 
 
 def test_the_documentation_names_every_route_and_every_batch_status() -> None:

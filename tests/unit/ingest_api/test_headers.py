@@ -6,7 +6,7 @@ from time import process_time
 import pytest
 
 from ingest_api.envelope import RefusedError
-from ingest_api.headers import Wait, coding_of, require_json, wait_of
+from ingest_api.headers import Wait, api_key_of, coding_of, require_json, wait_of
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,22 @@ def test_a_long_header_is_read_in_linear_time(piece: str) -> None:
         require_json(f"application/json;{piece * size}")
         seconds.append(process_time() - began)
     assert all(longer < 16 * max(shorter, 0.01) for shorter, longer in pairwise(seconds))
+
+
+@pytest.mark.parametrize(
+    ("headers", "key"),
+    [
+        ({"x-api-key": "df_a"}, "df_a"),
+        ({"authorization": "Bearer df_a"}, "df_a"),
+        ({"authorization": "bearer   df_a "}, "df_a"),
+        ({"authorization": "BEARER df_a"}, "df_a"),
+        ({"x-api-key": "df_a", "authorization": "Bearer token-of-a-gateway"}, "df_a"),
+        ({"x-api-key": " ", "authorization": "Bearer df_a"}, "df_a"),
+        ({"authorization": "Basic df_a"}, None),
+        ({"authorization": "df_a"}, None),
+        ({"authorization": "Bearer "}, None),
+        ({}, None),
+    ],
+)
+def test_the_key_comes_from_its_own_header_or_as_a_bearer_token(headers: dict[str, str], key: str | None) -> None:
+    assert api_key_of(headers) == key

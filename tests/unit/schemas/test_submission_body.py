@@ -135,3 +135,27 @@ def test_every_record_comes_out_as_it_went_in(values: list[Any], indent: int | N
     body = json.dumps({"x": [], "batchId": "b", "call_data": values}, indent=indent, ensure_ascii=ascii_only)
     found = [json.loads(text) for text in pieces(body.encode("utf-8", "surrogatepass")).records]
     assert repr(found) == repr(json.loads(body)["call_data"])
+
+
+@pytest.mark.parametrize("record", [b"1", b"NaN", b'"\\ud800"'], ids=["fast", "scanned", "half a pair"])
+def test_other_fields_are_kept_beside_with_the_beginning_of_their_text(record: bytes) -> None:
+    body = b'{"dryRun":true,"batchId":"b","call_data":[%b],"f\xc3\xa4rbe":{"a":[1]},"long":"%b"}' % (record, b"x" * 999)
+    parsed = pieces(body)
+    assert parsed.records == [record]
+    assert list(parsed.others) == ["dryRun", "färbe", "long"]
+    assert (parsed.others["dryRun"], parsed.others["färbe"], len(parsed.others["long"])) == (b"true", b'{"a":[1]}', 256)
+    assert [(error.code, error.path) for error in parsed.unsupported()] == [(Code.UNSUPPORTED_OPTION, "/dryRun")]
+
+
+def test_an_option_is_found_among_a_million_other_fields() -> None:
+    others = b",".join(b'"%d":1' % number for number in range(1_000_000))
+    parsed = pieces(b'{"batchId":"b","call_data":[1],%b,"dryRun":true}' % others)
+    assert [error.path for error in parsed.unsupported()] == ["/dryRun"]
+    assert len(parsed.others) < 60_000
+
+
+@pytest.mark.parametrize(("name", "hint"), [("call_Data", True), ("calldata", True), ("records", False)])
+def test_a_misspelt_list_is_told_what_was_meant(name: str, hint: bool) -> None:
+    parsed = parse_body(f'{{"batchId":"b","{name}":[1]}}'.encode())
+    assert isinstance(parsed, FieldError)
+    assert (parsed.code, "did you mean call_data" in parsed.message) == (Code.REQUIRED, hint)

@@ -113,3 +113,25 @@ def test_slices_lose_nothing_cross_no_chunk_and_stay_small(texts: list[bytes], f
         assert chunk_number(first + start) == chunk_number(first + end - 1)
         assert end - start == 1 or sum(map(len, texts[start:end])) <= most
         assert end - start <= CHUNK_RECORDS
+
+
+@pytest.mark.parametrize(
+    "asked", ['"dryRun": true', '"onError": "all", "n": NaN', '"autoStart": false', '"startAt": "x"']
+)
+def test_a_message_that_asks_for_an_unsupported_option_is_not_cut(asked: str) -> None:
+    value = f'{{"batchId": "b", {asked}, "call_data": [{{"phoneNumber": "1"}}, {{"phoneNumber": "2"}}]}}'.encode()
+    (chunk,) = cut_message(raw_message(value))
+    assert (chunk.rejected_code, chunk.rejected_path) == ("unsupported_option", f"/{asked[1 : asked.index(':') - 1]}")
+    assert (chunk.batch_id, chunk.records) == ("b", [value])
+
+
+def test_a_message_whose_options_change_nothing_is_cut() -> None:
+    value = b'{"batchId": "b", "dryRun": false, "colour": "red", "call_data": [1, 2]}'
+    (chunk,) = cut_message(raw_message(value))
+    assert (chunk.rejected_code, chunk.records) == (None, [b"1", b"2"])
+
+
+@pytest.mark.parametrize(("value", "code"), [("all", "unsupported_option"), ("record", None)])
+def test_a_header_may_ask_for_an_option(value: str, code: str | None) -> None:
+    (chunk,) = cut_message(raw_message(body(1, 2), on_error=value))
+    assert (chunk.rejected_code, chunk.rejected_path) == (code, "on-error" if code else "")

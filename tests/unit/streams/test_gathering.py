@@ -172,3 +172,13 @@ def test_however_records_are_gathered_each_leaves_once_with_its_own_identity(
     ]
     wanted = [(f"b{batch}", n, 1_000 + n // 2, value or b"") for n, (batch, value) in enumerate(sent)]
     assert sorted(left, key=lambda one: one[1]) == wanted
+
+
+def test_a_record_whose_header_asks_for_an_unsupported_option_is_not_taken() -> None:
+    asked = ConsumerRecord(
+        "calls.records", 3, 4, 1_000, 1, b"b", GOOD, None, 0, 0, (("dryRun", b"true"), ("batch-id", b"b"))
+    )
+    harmless = ConsumerRecord("calls.records", 3, 5, 1_000, 1, b"b", GOOD, None, 0, 0, (("dryRun", b"false"),))
+    refused, taken = gathered(asked, harmless)
+    assert (refused.rejected_code, refused.rejected_path, refused.batch_id) == ("unsupported_option", "dryRun", "b")
+    assert (taken.rejected_code, origins(taken).offset) == (None, [5])

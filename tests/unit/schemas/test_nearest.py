@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialfeed.nearest import distance, nearest
 from dialfeed.settings_table import known_variables, unknown_variables
+from schemas.nearest import distance, nearest
 
 SETTINGS = [name.removeprefix("DIALFEED_") for name in known_variables()]
 
