@@ -335,32 +335,3 @@ def _unreadable(error_type: int) -> FieldError:
             return TOO_LONG
         case _:
             return TOO_SHORT
-
-
-# In the North American plan, as libphonenumber has it, the kind of a number does not depend on its last four digits,
-# so what holds for one number holds for its block of ten thousand. Barbados and Jamaica are the exception; a test
-# reads this in the plan. The blocks seen are remembered, a byte each: 0 not seen yet, else geographic or other.
-LATE_AREA_CODES: Final = ("+1246", "+1658", "+1876")
-_GEOGRAPHIC, _OTHER = 1, 2
-_blocks: Final = bytearray(1_000_000)
-
-
-def is_geographic(number: str) -> bool:
-    """Whether an E.164 number belongs to a place: a fixed line, or a mobile of a country whose area codes hold mobiles.
-
-    Toll-free, premium and the like do not, nor does a number outside every range of its country's plan.
-    `number` comes from `normalise`.
-    """
-    if not number.startswith("+1"):
-        return _is_geographic(number)
-    block = int(number[2:8])
-    if not _blocks[block]:
-        if number.startswith(LATE_AREA_CODES):
-            return _is_geographic(number)
-        _blocks[block] = _GEOGRAPHIC if _is_geographic(number) else _OTHER
-    return _blocks[block] == _GEOGRAPHIC
-
-
-def _is_geographic(number: str) -> bool:
-    parsed = rp.parse(number, None)
-    return bool(rp.is_number_type_geographical(rp.number_type(parsed), parsed.country_code))

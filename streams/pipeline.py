@@ -24,8 +24,8 @@ from schemas.topics import TopicName
 from streams.campaigns import Campaign
 from streams.chunking import RawMessage, cut_message
 from streams.decoding import decode_records
-from streams.timezones import TZ_DATABASE_VERSION
 from streams.validation import Checked, check
+from streams.zones.clocks import TZ_DATABASE_VERSION
 
 STAGE_CUT: Final = "cut"
 STAGE_CLEAN: Final = "clean"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from typing import Any, Final
 
@@ -10,12 +9,11 @@ import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phonenumbers.phonemetadata import PhoneMetadata
 
 from schemas.outcomes import Code, FieldError
 from streams import phone_numbers, phone_texts
 from streams.national_numbers import COUNTRY_CODE_MISSING
-from streams.phone_numbers import is_geographic, normalise, normalise_all
+from streams.phone_numbers import normalise, normalise_all
 
 NUMBER: Final = "+12125551001"
 E164: Final = re.compile(r"\+[1-9][0-9]{4,14}")  # 15 digits at most
@@ -264,79 +262,6 @@ def test_no_message_repeats_the_value(value: str) -> None:
 
 def test_a_chunk_keeps_its_order() -> None:
     assert normalise_all([NUMBER, None, 12125551002]).found == [NUMBER, phone_texts.MISSING, "+12125551002"]
-
-
-@pytest.mark.parametrize(
-    ("number", "expected"),
-    [
-        (NUMBER, True),
-        ("+18005551001", False),
-        ("+19005551001", False),
-        ("+12120000001", False),
-        ("+34912345678", True),
-        ("+34612345678", False),
-        ("+5511961234567", True),
-        ("+881612345678", False),
-    ],
-)
-def test_a_number_of_a_place_is_told_from_one_of_none(number: str, expected: bool) -> None:
-    assert is_geographic(number) is expected
-    assert is_geographic(number) is expected  # the answer is remembered
-
-
-def test_example_numbers_belong_to_a_place_when_the_reference_says_so() -> None:
-    found = {e164(n): is_geographic(e164(n)) for n in example_numbers()}
-    assert found == {e164(n): phonenumbers.is_number_geographical(n) for n in example_numbers()}
-
-
-def test_a_block_of_barbados_is_not_answered_for_as_a_whole() -> None:
-    assert is_geographic("+12465210000")
-    assert not is_geographic("+12465211000")
-
-
-def free_digits_at_the_end(parsed: Any) -> int:
-    """Count the last places of a parsed pattern that take any digit; too few rather than too many."""
-    names = importlib.import_module("re._constants")
-    any_digit = [(names.IN, [(names.CATEGORY, names.CATEGORY_DIGIT)])]
-    count = 0
-    for operation, argument in reversed(list(parsed)):
-        if [(operation, argument)] == any_digit:
-            count += 1
-        elif operation is names.MAX_REPEAT and list(argument[2]) == any_digit and argument[0] == argument[1]:
-            count += argument[0]
-        elif operation is names.SUBPATTERN:
-            return count + free_digits_at_the_end(argument[3])
-        elif operation is names.BRANCH:
-            return int(count + min(free_digits_at_the_end(branch) for branch in argument[1]))
-        else:
-            return count
-    return count
-
-
-def plan_of(region: str) -> Any:
-    return PhoneMetadata.metadata_for_region(region, None)
-
-
-def patterns_of(region: str) -> list[str]:
-    main = ["fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost"]
-    other = ["personal_number", "voip", "pager", "uan", "voicemail"]
-    kinds = [getattr(plan_of(region), kind) for kind in main + other]
-    return [kind.national_number_pattern for kind in kinds if kind is not None and kind.national_number_pattern]
-
-
-def test_only_the_islands_named_look_at_the_last_four_digits_of_a_north_american_number() -> None:
-    parse = importlib.import_module("re._parser").parse
-    looking = {
-        region
-        for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1]
-        for pattern in patterns_of(region)
-        if free_digits_at_the_end(parse(pattern)) < 4
-    }
-    late = {"BB": "246", "JM": "658|876"}
-    assert looking == set(late)
-    for region, area_codes in late.items():
-        assert plan_of(region).leading_digits == area_codes
-    assert {"+1" + code for codes in late.values() for code in codes.split("|")} == set(phone_numbers.LATE_AREA_CODES)
 
 
 @pytest.mark.parametrize("country_code", sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE))

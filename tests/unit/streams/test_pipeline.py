@@ -12,7 +12,7 @@ from schemas.outcomes import Code, FieldError
 from schemas.records import Chunk, PhoneLogChunk
 from schemas.topics import TopicName
 from streams.pipeline import Cleaned, Limits, chunk_messages, clean, cut, messages_of
-from streams.timezones import TZ_DATABASE_VERSION
+from streams.zones.clocks import TZ_DATABASE_VERSION
 from tests.support.samples import body, campaign, chunk, raw_message, record, records
 
 NOW = 1_700_000_000_500

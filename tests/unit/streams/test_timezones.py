@@ -1,22 +1,20 @@
-"""Where a record's zone comes from; libphonenumber's own answer is the reference for numbers."""
+"""Where a record's zone comes from."""
 
 from __future__ import annotations
 
 import zoneinfo
-from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phonenumbers.timezone import time_zones_for_number
-from phonenumbers.tzdata import TIMEZONE_DATA
 
 from schemas.outcomes import Code, FieldError
 from streams import timezones
-from streams.timezones import ZoneSource, own_zone, zone_names, zone_of_number, zones_for
+from streams.timezones import ZoneSource, own_zone, zone_names, zones_for
+from streams.zones.clocks import TZ_DATABASE_VERSION
+from streams.zones.number_zones import Confidence
 from tests.unit.streams.test_phone_numbers import e164, example_numbers
 
 if TYPE_CHECKING:
@@ -24,24 +22,6 @@ if TYPE_CHECKING:
 
 NEW_YORK: Final = "+12125551001"
 TOLL_FREE: Final = "+18005551001"
-# Country codes for which the reference names zones of another country, and what is said instead.
-OTHERWISE: Final = {
-    211: "Africa/Juba",
-    212: "Africa/Casablanca",
-    213: "Africa/Algiers",
-    218: "Africa/Tripoli",
-    231: "Africa/Monrovia",
-    245: "Africa/Bissau",
-    353: "Europe/Dublin",
-    370: "Europe/Vilnius",
-    371: "Europe/Riga",
-    372: "Europe/Tallinn",
-    375: "Europe/Minsk",
-    505: "America/Managua",
-    850: "Asia/Pyongyang",
-    853: "Asia/Macau",
-    970: None,  # Gaza and Hebron are two zones
-}
 
 
 @pytest.fixture
@@ -50,19 +30,6 @@ def only_the_wheels_zones() -> Iterator[None]:
     zoneinfo.reset_tzpath(to=())
     yield
     zoneinfo.reset_tzpath(to=before)
-
-
-@cache
-def links() -> dict[str, str]:
-    lines = files("tzdata.zoneinfo").joinpath("tzdata.zi").read_text(encoding="utf-8").splitlines()
-    return {line.split()[2]: line.split()[1] for line in lines if line.startswith("L ")}
-
-
-def one_clock(number: phonenumbers.PhoneNumber) -> str | None:
-    """Return the reference's one zone, links resolved, None where it names several or none."""
-    zones = set(time_zones_for_number(number)) - {"Etc/Unknown"}
-    clocks = {links().get(zone, zone) for zone in zones}
-    return clocks.pop() if len(clocks) == 1 else None
 
 
 def zone_and_source(
@@ -152,116 +119,29 @@ def test_the_names_are_those_of_the_wheel_and_each_can_be_loaded_from_it() -> No
 
 def test_the_version_is_that_of_the_tables_read() -> None:
     first_line = files("tzdata.zoneinfo").joinpath("tzdata.zi").read_text(encoding="utf-8").splitlines()[0]
-    assert first_line == f"# version {timezones.TZ_DATABASE_VERSION}"
+    assert first_line == f"# version {TZ_DATABASE_VERSION}"
 
 
-@pytest.mark.parametrize(
-    ("number", "expected"),
-    [
-        ("+12125551001", "America/New_York"),
-        ("+13125551001", "America/Chicago"),
-        ("+18085551001", "Pacific/Honolulu"),
-        ("+14165551001", "America/Toronto"),
-        ("+12082015678", "America/Denver"),  # Idaho has two zones, told apart by exchange
-        ("+12082155678", "America/Los_Angeles"),
-        ("+442083661177", "Europe/London"),
-        ("+447400123456", "Europe/London"),
-        ("+441481256789", "Europe/Guernsey"),
-        ("+46701234567", "Europe/Stockholm"),
-        ("+4740612345", "Europe/Oslo"),
-        ("+393123456789", "Europe/Rome"),
-        ("+34912345678", "Europe/Madrid"),
-        ("+34928123456", "Atlantic/Canary"),
-        ("+61291234567", "Australia/Sydney"),
-        ("+5511961234567", "America/Sao_Paulo"),
-        ("+5592961234567", "America/Manaus"),
-        ("+62218350123", "Asia/Jakarta"),
-        ("+8613123456789", "Asia/Shanghai"),
-        ("+4915123456789", "Europe/Berlin"),
-        ("+498001234567", "Europe/Berlin"),  # toll-free within one country of one zone
-        ("+38343201234", "Europe/Belgrade"),  # the tz database does not list Kosovo
-    ],
-)
-def test_a_number_of_one_zone_determines_it(number: str, expected: str) -> None:
-    assert zone_of_number(number) == expected
+def test_candidates_are_kept_where_neither_record_nor_number_determines_the_zone() -> None:
+    found = zones_for([NEW_YORK, TOLL_FREE, "+12082015678", "+12089995678", None], [None] * 5, "Europe/Paris", None)
+    assert {row: area.confidence for row, area in found.uncertain.items()} == {
+        1: Confidence.COUNTRY,
+        3: Confidence.CANDIDATES,
+        4: Confidence.COUNTRY,
+    }
+    assert found.uncertain[3].candidates == ("America/Denver", "America/Los_Angeles")
+    assert found.uncertain[4].candidates == ()
+    assert found.names == ["America/New_York", "Europe/Paris", "America/Denver", "Europe/Paris", "Europe/Paris"]
 
 
-@pytest.mark.parametrize(
-    ("number", "expected"),
-    [
-        ("+919876543210", "Asia/Kolkata"),
-        ("+541123456789", "America/Argentina/Buenos_Aires"),
-        ("+9779841234567", "Asia/Kathmandu"),
-        ("+9592123456", "Asia/Yangon"),
-        ("+2917123456", "Africa/Asmara"),
-        ("+298211234", "Atlantic/Faroe"),
-    ],
-)
-def test_an_old_name_in_the_table_is_given_as_its_present_one(number: str, expected: str) -> None:
-    assert zone_of_number(number) == expected
+def test_a_record_that_names_its_zone_is_certain() -> None:
+    found = zones_for([TOLL_FREE, TOLL_FREE], ["Asia/Tokyo", "Mars"], None, None)
+    assert list(found.uncertain) == [1]
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        "+18005551001",  # toll-free
-        "+19005551001",  # premium
-        "+15005551001",  # personal
-        "+34612345678",  # mobiles of countries with several zones
-        "+61412345678",
-        "+79123456789",
-        "+628112345678",
-        "+351912345678",
-        "+17752345678",  # area codes with two zones
-        "+19282835678",
-        "+80012345678",  # of no country
-        "+881612345678",
-        "+882341234567",
-        "+883510001234567",
-        "+12120000001",  # outside every range of its plan
-        "+74012345678",  # Kaliningrad: the table names Bucharest, which keeps other hours
-    ],
-)
-def test_a_number_of_several_zones_or_of_none_determines_none(number: str) -> None:
-    assert zone_of_number(number) is None
-
-
-def test_a_number_outside_every_range_is_placed_by_a_country_of_one_zone() -> None:
-    assert zone_of_number("+447700900123") == "Europe/London"
-
-
-def test_a_number_of_the_wrong_shape_has_no_zone() -> None:
-    assert [zone_of_number(number) for number in ("", "+", "+1", "12125551001", "+999123456")] == [None] * 5
-
-
-def test_example_numbers_of_all_countries_and_kinds_agree_with_the_reference() -> None:
-    assert len(example_numbers()) > 1000
-    numbers = [number for number in example_numbers() if number.country_code not in OTHERWISE]
-    ours = {e164(number): zone_of_number(e164(number)) for number in numbers}
-    clocks = {number: links().get(zone, zone) if zone else None for number, zone in ours.items()}
-    assert clocks == {e164(number): one_clock(number) for number in numbers}
-
-
-def test_every_north_american_area_code_agrees_with_the_reference() -> None:
-    area_codes = [prefix for prefix in TIMEZONE_DATA if prefix.startswith("1") and len(prefix) >= 4]
-    numbers = [f"+{(prefix + '2345678')[:11]}" for prefix in area_codes]
-    assert len(numbers) > 300
-    ours = {number: zone_of_number(number) for number in numbers}
-    clocks = {number: links().get(zone, zone) if zone else None for number, zone in ours.items()}
-    assert clocks == {number: one_clock(phonenumbers.parse(number, None)) for number in numbers}
-
-
-@pytest.mark.parametrize("code", sorted(OTHERWISE))
-def test_a_country_for_which_the_table_names_anothers_zone_gets_its_own(code: int) -> None:
-    numbers = [number for number in example_numbers() if number.country_code == code]
-    assert {zone_of_number(e164(number)) for number in numbers} == {OTHERWISE[code]}
-
-
-def test_every_zone_that_a_number_can_determine_is_a_present_name() -> None:
-    lines = files("tzdata.zoneinfo").joinpath("zone.tab").read_text(encoding="utf-8").splitlines()
-    present = {line.split("\t")[2] for line in lines if not line.startswith("#")}
-    determined = {zone for zones in timezones._number_zones().prefixes.values() for zone in zones} - {None}
-    assert determined <= present <= zone_names()
+@pytest.mark.parametrize("value", ["\u200bAsia/Tokyo", "Asia/\u00adTokyo\ufeff", "\u202aAsia/Tokyo\u202c"])
+def test_a_zone_is_read_without_characters_that_nobody_sees(value: str) -> None:
+    assert own_zone(value) == "Asia/Tokyo"
 
 
 ANY_TEXT: Final = st.text(st.characters(exclude_categories=()))
