@@ -33,6 +33,7 @@ SUBCOMMANDS: Final = {
     "replay": Subcommand("commands_replay:replay", "Try dead letters again, once the cause is mended."),
     "campaign": Subcommand("commands_campaign:campaign", "Make a campaign with all that it needs, in one go."),
     "simulate": Subcommand("commands_simulate:simulate_command", "Stand in for a calling service, without telephones."),
+    "sql": Subcommand("commands_sql:sql", "Ask what is stored by a SELECT of your own."),
     "workspace": Subcommand("commands_workspace:workspace", "Make, list and delete workspaces, the tenants."),
     "key": Subcommand("commands_key:key", "Make, list and revoke API keys."),
     "agent": Subcommand("commands_agent:agent", "Make, update and delete voice-AI agents with their variable schemas."),

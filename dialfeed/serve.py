@@ -103,7 +103,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         following = await stack.enter_async_context(_tasks(*members, *followed))
         edge = edge_settings(settings)
         listening = stack.enter_context(_listening(edge))  # before a key is shown that nobody looks for after an error
-        await ensure_admin_key(registry, publisher)
+        await ensure_admin_key(registry, publisher, settings.data)
         sink = _sink(settings, kafka, clickhouse, publisher) if with_load else ()
         running = await stack.enter_async_context(_running(sink, settings.data, publisher))
         app = create_app(

@@ -138,6 +138,13 @@ class Settings(BaseSettings):
         rule="a key that `dialfeed key create` showed",
         example="df_...",
     )
+    admin_key: SecretStr | None = _setting(
+        None,
+        "admin key that `sql` uses",
+        rule="a key that `dialfeed key create --admin` showed",
+        example="df_...",
+        shown="unset: `admin.key` in the data folder, kept by the API that made the first one",
+    )
     calling_service: str | None = _setting(
         None,
         "URL that the sink POSTs to when a batch starts, see docs/calling-service.md",

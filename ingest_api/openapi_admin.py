@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ingest_api.admin_bodies import Assignment, NewAgent, NewBatchOf, NewKey, NewNumber, NewVersion, NewWorkspace
+from ingest_api.admin_sql import PATH as SQL_PATH
+from ingest_api.admin_sql import Question
 from ingest_api.batches import NewBatch
 from ingest_api.openapi_parts import ASKING, SENDING, answer_of, errors_of, path_id, query_of
 from ingest_api.openapi_schemas import BOOLEAN, COUNT, MAYBE_TEXT, TEXT, Schema, array_of, object_of
@@ -69,6 +71,18 @@ def admin_paths() -> dict[str, Schema]:
             ),
             "delete": _batch_deletion(),
         },
+        SQL_PATH: {"post": _question()},
+    }
+
+
+def _question() -> Schema:
+    answer = {"columns": [{"name": "calls", "type": "UInt64"}], "rows": [[42]], "truncated": False}
+    asked = {"sql": "SELECT count() AS calls FROM calls FINAL"}
+    errors = errors_of(*SENDING, *ASKING, HttpCode.STORE_UNAVAILABLE)
+    return {
+        "summary": "Ask what is stored by one SELECT, read only and within limits",
+        "requestBody": _body(Question, asked),
+        "responses": {"200": answer_of(200, "at most 1,000 rows", _shape(answer), answer), **errors},
     }
 
 

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from ingest_api import batches
 from ingest_api.admin import admin_routes
+from ingest_api.admin_sql import sql_route
 from ingest_api.body import read_json_body
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, refused, success, with_warnings
@@ -63,6 +64,7 @@ def routes(edge: Edge) -> list[Route]:
         _route(edge, "POST", "/api/call/replays/outcomes", replay_outcomes),
         _route(edge, "GET", "/api/call/replays/{id}", one_replay),
         *admin_routes(edge),
+        sql_route(edge),
         _route(edge, "GET", "/healthz", healthz),
         _route(edge, "GET", "/readyz", readyz),
         _route(edge, "GET", "/metrics", metrics),

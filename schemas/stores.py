@@ -179,6 +179,19 @@ class Figures:
     failed: int = 0
 
 
+class SqlRefusedError(ValueError):
+    """A statement is not answered; the text says why, and may quote the statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAnswer:
+    """Name and type of each column, then the rows, of JSON values. `truncated`: there are more than are shown."""
+
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[Any]]
+    truncated: bool
+
+
 class Store(Protocol):
     """What is stored, to be asked from any process. Every method raises TryAgainError while it cannot be known."""
 
@@ -212,6 +225,10 @@ class Store(Protocol):
 
     async def figures(self) -> Figures:
         """Return the counts for the metrics."""
+        ...
+
+    async def sql(self, statement: str) -> SqlAnswer:
+        """Return the answer to a person's own question, within limits; raise SqlRefusedError."""
         ...
 
     async def writable(self) -> None:

@@ -24,7 +24,16 @@ from urllib3.exceptions import HTTPError
 
 from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy
 from schemas.messages import MustStopError, TryAgainError, WorldError
-from schemas.stores import BatchCounts, CallPlace, ContactPage, ContactQuery, Figures, Foreseen, StoredSubmission
+from schemas.stores import (
+    BatchCounts,
+    CallPlace,
+    ContactPage,
+    ContactQuery,
+    Figures,
+    Foreseen,
+    SqlAnswer,
+    StoredSubmission,
+)
 from sinks import migrate, stored
 from sinks.clickhouse_url import Folder, Server, parse
 from sinks.contact_details import contacts_of, questions
@@ -33,6 +42,7 @@ from sinks.query import Query
 from sinks.replay_facts import foresee
 from sinks.rows import Insert
 from sinks.sessions import Session
+from sinks.sql_questions import LIMITS, ask_sql
 from sinks.stored_contacts import read_page
 from sinks.stored_counts import Counts
 from sinks.stored_dead_letters import read_dead_letters, read_groups
@@ -74,6 +84,7 @@ def connect(
         writer=_Lane(where, "write", threads=1, within_seconds=write_within_seconds),
         readers=_Lane(where, "read", threads=3, within_seconds=read_within_seconds, settings=_READ_AGAIN),
         probe=_Lane(where, "probe", threads=1, within_seconds=probe_within_seconds),
+        persons=_Lane(where, "sql", threads=1, within_seconds=read_within_seconds, settings=LIMITS, everywhere=True),
     )
 
 
@@ -83,9 +94,9 @@ class ClickHouse:
     Writing raises TryAgainError, MustStopError or RowsRefusedError; asking raises TryAgainError only.
     """
 
-    def __init__(self, where: Server | Folder, *, writer: _Lane, readers: _Lane, probe: _Lane) -> None:
+    def __init__(self, where: Server | Folder, *, writer: _Lane, readers: _Lane, probe: _Lane, persons: _Lane) -> None:
         self._where = where
-        self._writer, self._readers, self._probe = writer, readers, probe
+        self._writer, self._readers, self._probe, self._persons = writer, readers, probe, persons
         self._counts = Counts()
         self._last_failure: WorldError | None = None
 
@@ -138,6 +149,12 @@ class ClickHouse:
     async def figures(self) -> Figures:
         return await self._ask(self._readers, read_figures)
 
+    async def sql(self, statement: str) -> SqlAnswer:
+        try:
+            return await self._persons.run(lambda client: ask_sql(client, statement), anew=True)
+        except (MustStopError, RowsRefusedError) as error:
+            raise TryAgainError(str(error)) from None
+
     async def writable(self) -> None:
         """Return if ClickHouse answers, takes writes, and took this process's last one; raise TryAgainError."""
         why_not = await self._ask(self._probe, stored.why_not_writable)
@@ -146,7 +163,8 @@ class ClickHouse:
 
     async def close(self) -> None:
         """Let what is under way end, and close every connection."""
-        await asyncio.gather(self._writer.close(), self._readers.close(), self._probe.close())
+        lanes = (self._writer, self._readers, self._probe, self._persons)
+        await asyncio.gather(*(lane.close() for lane in lanes))
 
     async def _ask(self, lane: _Lane, read: Callable[[Query], T]) -> T:
         return await self._look(lane, lambda session: read(session.query))
@@ -236,10 +254,14 @@ class _Lane:
         *,
         threads: int,
         within_seconds: int,
-        settings: Mapping[str, int] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        everywhere: bool = False,
     ) -> None:
-        """Ask with these settings where the engine is embedded; those of a server are its operator's."""
-        self._where = where
+        """Ask with these settings where the engine is embedded; those of a server are its operator's.
+
+        `everywhere`: ask a server with them too.
+        """
+        self._where, self._everywhere = where, everywhere
         self._within_seconds = within_seconds
         self._settings = settings or {}
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"clickhouse-{name}")
@@ -247,8 +269,22 @@ class _Lane:
         self._clients: list[Client] = []
         self._shouted: set[int | None] = set()
 
-    async def run(self, work: Callable[[Client], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._translating, work)
+    async def run(self, work: Callable[[Client], T], *, anew: bool = False) -> T:
+        """Return what `work` returns. `anew`: of a client of its own.
+
+        Where a statement fails while it runs, the embedded engine puts what it had written before the next answer.
+        """
+        do = self._alone if anew else self._translating
+        return await asyncio.get_running_loop().run_in_executor(self._threads, do, work)
+
+    def _alone(self, work: Callable[[Client], T]) -> T:
+        try:
+            return self._translating(work)
+        finally:
+            client = self._own.__dict__.pop("client", None)
+            if client is not None:
+                self._clients.remove(client)
+                client.close()
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
@@ -272,7 +308,9 @@ class _Lane:
 
     def _client(self) -> Client:
         if not hasattr(self._own, "client"):
-            self._own.client = _make_client(self._where, self._within_seconds, self._settings)
+            self._own.client = _make_client(
+                self._where, self._within_seconds, self._settings, everywhere=self._everywhere
+            )
             self._clients.append(self._own.client)
         client: Client = self._own.client
         return client
@@ -289,7 +327,9 @@ def _unusable(where: Server | Folder) -> str:
     return f"ClickHouse at {where} cannot be used: let its user change the settings that dialfeed sends"
 
 
-def _make_client(where: Server | Folder, within_seconds: int, settings: Mapping[str, int]) -> Client:
+def _make_client(
+    where: Server | Folder, within_seconds: int, settings: Mapping[str, Any], *, everywhere: bool
+) -> Client:
     if isinstance(where, Folder):
         engine = _ENGINE | {"uncompressed_cache_size": min(_MOST_UNCOMPRESSED, _memory() // 16)}
         options: Mapping[str, Any] = {"chdb_options": engine, "settings": {**_FOLDER_SETTINGS, **settings}}
@@ -305,5 +345,6 @@ def _make_client(where: Server | Folder, within_seconds: int, settings: Mapping[
         send_receive_timeout=within_seconds,
         autogenerate_session_id=False,
         client_name="dialfeed",
+        settings=dict(settings) if everywhere else None,
         dedicated_pool=True,
     )

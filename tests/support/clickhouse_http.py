@@ -182,7 +182,9 @@ def _execute(folder: str, body: bytes, parameters: dict[str, str]) -> bytes:
     connection = chdb.connect(folder)
     try:
         connection.query(f"USE {parameters.get('database', 'default')}")
-        for name, value in parameters.items():
+        for name, value in sorted(
+            parameters.items(), key=lambda pair: pair[0] == "readonly"
+        ):  # a server sets all at once
             if name not in _NO_SETTINGS and not name.startswith("param_"):
                 connection.query(f"SET {name} = '{value}'")
         bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}

@@ -29,6 +29,8 @@ from schemas.stores import (
     Failure,
     Figures,
     Foreseen,
+    SqlAnswer,
+    SqlRefusedError,
     StoredSubmission,
 )
 from tests.support.contact_pages import counts_of, page_of
@@ -110,6 +112,13 @@ class MemoryStore:
         self.questions += 1
         if self.down:
             raise TryAgainError("the store is down")
+
+    async def sql(self, statement: str) -> SqlAnswer:
+        """Answer itself, but for what has no SELECT."""
+        self._require_up()
+        if not statement.upper().startswith("SELECT"):
+            raise SqlRefusedError("only a question can be asked: begin with SELECT or WITH")
+        return SqlAnswer([("count()", "UInt64")], [[7]], truncated=False)
 
     async def submission(self, submission_id: str) -> StoredSubmission | None:
         self._require_up()
