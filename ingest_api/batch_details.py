@@ -75,6 +75,7 @@ def _phone_log(entry: PhoneLogEntry) -> dict[str, Any]:
         "callDuration": entry.call_duration,
         "recordingUrl": entry.recording_url,
         "transcript": entry.transcript,
+        "at": None if entry.at is None else utc(entry.at),
         "createdAt": utc(entry.created_at),
     }
 

@@ -27,6 +27,7 @@ _LOG: Final = {
     "callDuration": 48.5,
     "recordingUrl": "https://recordings.example/b1946ac9.mp3",
     "transcript": "Hello ...",
+    "at": "2026-03-01T09:04:11.250Z",
     "createdAt": _AT,
 }
 _CONTACT: Final = {

@@ -94,6 +94,7 @@ _PHONE_LOG: Final[Schema] = object_of(
         "callDuration": {"type": ["number", "null"]},
         "recordingUrl": MAYBE_TEXT,
         "transcript": MAYBE_TEXT,
+        "at": {"type": ["string", "null"], "format": "date-time"},
         "createdAt": _TIME,
     }
 )

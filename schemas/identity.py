@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from typing import Final
 
 CALL_ID_BYTES: Final = 16
+SAMPLE_WORKSPACE: Final = "sample"
+"""The workspace of `dialfeed run --sample`: nothing that is stored for it starts a calling service."""
+
 _SUBMISSIONS: Final = uuid.UUID("6d1bf2c4-0a6f-5c51-9a38-5d1d7cf7e0c1")
 _SUBMISSION_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 

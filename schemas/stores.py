@@ -70,7 +70,7 @@ class StoredSubmission:
 
 @dataclass(frozen=True, slots=True)
 class PhoneLogEntry:
-    """One entry of a contact. Times are ms since the epoch."""
+    """One entry of a contact. Times are ms since the epoch; `at` is that of the status, None where none came."""
 
     call_id: str
     entry: int
@@ -79,6 +79,7 @@ class PhoneLogEntry:
     call_duration: float | None = None
     recording_url: str | None = None
     transcript: str | None = None
+    at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

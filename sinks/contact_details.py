@@ -23,7 +23,8 @@ SELECT phone_number, entry, toString(any(call_id)), toUnixTimestamp64Milli(min(a
 FROM phone_log WHERE {THESE} GROUP BY phone_number, entry ORDER BY phone_number, entry DESC
 """  # noqa: S608  # constants only
 _STATUSES: Final = f"""
-SELECT phone_number, entry, status, call_duration, recording_url, transcript FROM call_status FINAL PREWHERE {THESE}
+SELECT phone_number, entry, status, call_duration, recording_url, transcript, toUnixTimestamp64Milli(at)
+FROM call_status FINAL PREWHERE {THESE}
 """  # noqa: S608  # constants only
 
 Rows = Sequence[tuple[Any, ...]]
@@ -52,8 +53,8 @@ def contacts_of(numbers: Sequence[str], contacts: Rows, entries: Rows, statuses:
 
 def _entry(row: Sequence[Any], statuses: Mapping[tuple[str, int], Sequence[Any]]) -> PhoneLogEntry:
     number, entry, call_id, created_at = row
-    status, duration, url, transcript = statuses.get((number, entry), (CallStatus.PENDING.value, None, None, None))
-    return PhoneLogEntry(call_id, entry, status, created_at, duration, url, transcript)
+    status, *details = statuses.get((number, entry), (CallStatus.PENDING.value,))
+    return PhoneLogEntry(call_id, entry, status, created_at, *details)
 
 
 def _contact(row: Sequence[Any], entries: Sequence[PhoneLogEntry]) -> Contact:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from schemas.identity import call_ids, uuid_texts
+from schemas.identity import uuid_texts
 from schemas.records import Receipt
 from schemas.statuses import CallStatus
 from schemas.stores import CallPlace
@@ -16,7 +16,7 @@ from sinks.entries import LeftTimes
 from sinks.query import CALLS_AT_A_TIME, in_shares
 from sinks.report_rows import receipt_of
 from sinks.sessions import Session
-from sinks.statuses import Call, StatusRow
+from sinks.statuses import Call, StatusRow, corrections, next_call_id
 
 _THESE: Final = "call_id IN (SELECT toUUID(arrayJoin(splitByChar(',', {ids:String}))))"
 _PLACES: Final = f"(SELECT batch_id, phone_number, entry FROM calls WHERE {_THESE})"  # noqa: S608  # constants only
@@ -44,8 +44,8 @@ FROM call_status FINAL WHERE batch_id = {id:String} AND left_at > 0 ORDER BY num
 """
 _RECEIPTS: Final = """
 SELECT submission_id, workspace_id, batch_id, first_index, size, total, added, failed,
-    toUnixTimestamp64Milli(accepted_at), if(r.body_hash = '', '', r.call_ids) AS call_ids, body_hash
-FROM receipts AS r FINAL WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String})))
+    toUnixTimestamp64Milli(accepted_at), call_ids, body_hash
+FROM receipts FINAL WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String})))
 """
 _RECORD: Final = """version, workspace_id, submission_id, record_index, accepted_at, phone_number_sent, timezone,
     timezone_source, variables, agent_id, schema_version, tz_database"""
@@ -56,12 +56,16 @@ SELECT batch_id, phone_number, entry + 1, toUUIDOrZero(splitByChar(',', {{new_id
 FROM phone_log WHERE (batch_id, phone_number, entry) IN {_PLACES}
     AND toUnixTimestamp64Milli(accepted_at) > toInt64OrZero(splitByChar(',', {{left:String}})[{_PLACE_OF_ROW}])
 """  # noqa: S608  # constants only
+_MOVED: Final = f"""
+SELECT DISTINCT submission_id FROM phone_log WHERE (batch_id, phone_number, entry) IN {_PLACES}
+    AND toUnixTimestamp64Milli(accepted_at) > toInt64OrZero(splitByChar(',', {{left:String}})[{_PLACE_OF_ROW}])
+"""  # noqa: S608  # constants only
 _REFRESH: Final = f"""
 INSERT INTO contacts (batch_id, phone_number, write_version, entry, call_id, workspace_id, status, variables, timezone,
     timezone_source, submission_id, accepted_at)
 WITH contacts_of AS (SELECT batch_id, phone_number FROM calls WHERE {_THESE})
 SELECT p.batch_id, p.phone_number,
-    bitOr(bitShiftLeft(toUInt128(p.entry), 108),
+    bitOr(bitShiftLeft(toUInt128(p.entry), 111),
         bitOr(bitShiftLeft(toUInt128(if(s.left_at = 0, 0, s.version)), 64), toUInt128(p.version))) AS write_version,
     p.entry, p.call_id, p.workspace_id, if(s.left_at = 0, 'pending', s.status), p.variables, p.timezone,
     p.timezone_source, p.submission_id, p.accepted_at
@@ -109,25 +113,25 @@ def read_left_times(session: Session, batch_ids: Iterable[str]) -> dict[str, Lef
 
 
 def read_receipts(session: Session, submission_ids: Sequence[str]) -> list[Receipt]:
-    """Return the receipts given of these submissions; callIds only of those that have a body hash."""
+    """Return the receipts given of these submissions."""
     rows = [row for some in in_shares(submission_ids) for row in session.query(_RECEIPTS, ids=",".join(some))]
     return [receipt_of(row) for row in rows]
 
 
-def move_late(session: Session, rows: Sequence[StatusRow]) -> None:
-    """Write again, one entry on, what was accepted after these calls left pending.
+def move_late(session: Session, rows: Sequence[StatusRow]) -> list[Receipt]:
+    """Write again, one entry on, what was accepted after these calls left pending; return the receipts to correct.
 
     One entry on is right: the next entry's call began later still, or has not begun.
     """
+    corrected: list[Receipt] = []
     for some in in_shares(rows, CALLS_AT_A_TIME):
         ids = ",".join(row.call_id for row in some)
         left = ",".join(str(row.left_at) for row in some)
-        session.tell(_MOVE, ids=ids, new_ids=",".join(map(_next_call_id, some)), left=left)
-
-
-def _next_call_id(row: StatusRow) -> str:
-    packed = call_ids(row.place.batch_id, [(row.place.phone_number, row.place.entry + 1)])
-    return uuid_texts(packed)[0]
+        new_ids = uuid_texts(b"".join(map(next_call_id, some)))
+        session.tell(_MOVE, ids=ids, new_ids=",".join(new_ids), left=left)
+        submissions = [row[0] for row in session.query(_MOVED, ids=ids, left=left)]
+        corrected += corrections(read_receipts(session, submissions), some)
+    return corrected
 
 
 def refresh_contacts(session: Session, ids: Sequence[str]) -> None:

@@ -1,9 +1,12 @@
 """From `calls.phone-log` and `calls.status` to ClickHouse, in the manner of a Kafka Connect sink task.
 
-Of each flush first the statuses, then the chunks: rows, the start of the calling service, dead letters of rows that
-ClickHouse refuses, receipts, the receipts' messages; then the slices of replays (`load_replays`); then offsets. Under
-load up to 36 chunks are written in one insert, a single chunk goes at once when idle. Repeated from any point it has
-the same effect.
+Of each flush first the statuses, then the chunks: rows, a start of the calling service for each batch, dead letters of
+rows that ClickHouse refuses, receipts, the receipts' messages; then the slices of replays (`load_replays`); then
+offsets. Under load up to 36 chunks are written in one insert, a single chunk goes at once when idle. Repeated from any
+point it has the same effect.
+
+A start comes after the rows, so that it announces what can be read, and before the receipts: a chunk whose receipt is
+stored is done only once (`receipts_given`), and then its start has been published.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
@@ -23,8 +26,9 @@ from schemas import dead_letters
 from schemas.codecs import UndecodableError, decode_message, encode
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message, MustStopError, Publisher
-from schemas.records import DialerCommand, PhoneLogChunk, Receipt
+from schemas.records import PhoneLogChunk, Receipt
 from schemas.topics import TopicName, unequal
+from sinks import starts
 from sinks.batch_states import BatchStates
 from sinks.consume import Consumer, Consuming, group_member
 from sinks.entries import LeftTimes
@@ -135,34 +139,34 @@ class Load:
         statuses = [item for item in items if not isinstance(item, PhoneLogChunk)]
         partitions = self._partitions()
         written = await self._statuses.write(statuses, memory.states, partitions)
+        memory.given.drop(written.corrected)
         first = [chunk for chunk in chunks if chunk.replay is None]
         if first:
             await self._write_chunks(first, memory)
         await self._replays.write([chunk for chunk in chunks if chunk.replay is not None], memory.states)
-        await self._end_statuses(written, memory.states, partitions, look_again=bool(chunks))
+        await self._end_statuses(written, memory, partitions, look_again=bool(chunks))
 
     async def _end_statuses(
-        self, written: StatusesWritten, states: BatchStates, partitions: int, *, look_again: bool
+        self, written: StatusesWritten, memory: _Memory, partitions: int, *, look_again: bool
     ) -> None:
         """Send what is left of the statuses, last: while ClickHouse is away it is not sent anew with each try."""
         unknown, to_publish = written.unknown, written.to_publish
         if unknown and look_again:  # where a sink is built again, call and status may be in one flush
-            again = await self._statuses.write(unknown, states, partitions)
+            again = await self._statuses.write(unknown, memory.states, partitions)
+            memory.given.drop(again.corrected)
             unknown, to_publish = again.unknown, to_publish + again.to_publish
         to_publish = to_publish + await self._statuses.of_unknown_calls(unknown)
         if to_publish:
             await self._publisher.publish(to_publish)
 
     async def _write_chunks(self, chunks: Sequence[PhoneLogChunk], memory: _Memory) -> None:
-        await self._learn([chunk for chunk in chunks if chunk.body_hash is not None], memory.given)
+        await self._learn(chunks, memory.given)
         parted = memory.given.part(chunks)
-        prepared, _ = await asyncio.gather(
-            self._prepared(parted.new, memory.states), self._learn(parted.new, memory.given)
-        )
+        prepared = await self._prepared(parted.new, memory.states)
         refused = await store(self._clickhouse, prepared)
         await self._refresh([call_id for each in prepared for call_id in each.left])
         receipts = _receipts(prepared, refused)
-        await self._start_calls(prepared, receipts, memory.given)
+        await self._start_calls(chain.from_iterable(receipts))
         if refused:
             await self._publisher.publish(self._dead_letters(refused))
         if receipts:
@@ -197,22 +201,15 @@ class Load:
         if call_ids:
             await self._clickhouse.consult(lambda session: refresh_contacts(session, call_ids))
 
-    async def _start_calls(
-        self, prepared: Sequence[PreparedChunk], receipts: Sequence[Sequence[Receipt]], given: ReceiptsGiven
-    ) -> None:
-        """Start the calling service, once a submission; of gathered records once a batch."""
-        first = {
-            (None if each.chunk.origins else receipt.submission_id, receipt.batch_id): receipt
-            for each, of in zip(prepared[::-1], receipts[::-1], strict=True)
-            for receipt in of[::-1]
-            if receipt.added and not given.has_started(receipt.submission_id, receipt.batch_id)
-        }
-        if first:
-            now = time.time_ns() // 1_000_000
-            await self._publisher.publish([_start(receipt, now) for receipt in first.values()])
-            for submission_id, batch_id in first:
-                if submission_id is not None:
-                    given.start(submission_id, batch_id)
+    async def _start_calls(self, receipts: Iterable[Receipt]) -> None:
+        """Tell of each batch of which something is stored now that it has pending calls."""
+        first: dict[str | None, Receipt] = {}
+        for receipt in receipts:
+            if receipt.added:
+                first.setdefault(receipt.batch_id, receipt)
+        told = starts.messages(map(starts.of_receipt, first.values()), time.time_ns() // 1_000_000)
+        if told:
+            await self._publisher.publish(told)
 
     def _dead_letters(self, refused: Sequence[RefusedRow]) -> list[Message]:
         now = time.time_ns() // 1_000_000
@@ -242,19 +239,6 @@ def _receipts(prepared: Sequence[PreparedChunk], refused: Sequence[RefusedRow]) 
     for row in refused:
         lost[row.chunk.submission_id].update(row.chunk.record_index)
     return [receipts_of(each, lost[each.chunk.submission_id]) for each in prepared]
-
-
-def _start(receipt: Receipt, now: int) -> Message:
-    command = DialerCommand(
-        command="start",
-        request_id=receipt.submission_id,
-        workspace_id=receipt.workspace_id,
-        batch_id=receipt.batch_id or "",
-        requested_at=now,
-        reason="submission",
-        pending=-1,
-    )
-    return Message(TopicName.DIALER, encode(command), key=command.batch_id.encode())
 
 
 def _receipt_message(chunk: PhoneLogChunk, receipt: Receipt) -> Message:

@@ -21,6 +21,7 @@ from schemas.dead_letters import DeadLetter
 from schemas.messages import Publisher
 from schemas.records import PhoneLogChunk, Replay, Replayed, ReplayReceipt
 from schemas.replay_board import OUTCOMES
+from sinks import starts
 from sinks.batch_states import BatchStates
 from sinks.facts import read_left_times
 from sinks.load_rows import store
@@ -34,7 +35,6 @@ from sinks.replays import (
     joined,
     place_of,
     receipt_message,
-    start_message,
 )
 from sinks.rows import prepare
 from sinks.sessions import Session, Store
@@ -120,12 +120,12 @@ class ReplayLoad:
 
     async def _tell(self, receipts: Sequence[ReplayReceipt], slices: Sequence[ReplaySlice]) -> None:
         """Send the receipts, and one start for each batch of which something was stored."""
-        starts = {
-            slice_of.chunk.batch_id: start_message(receipt, slice_of.chunk.workspace_id)
-            for receipt, slice_of in zip(receipts[::-1], slices[::-1], strict=True)
+        stored = [
+            starts.of_slice(receipt, slice_of.chunk.workspace_id)
+            for receipt, slice_of in zip(receipts, slices, strict=True)
             if receipt.added or receipt.updated
-        }
-        await self._publisher.publish([*map(receipt_message, receipts), *starts.values()])
+        ]
+        await self._publisher.publish([*map(receipt_message, receipts), *starts.messages(stored, _now())])
         totals = {name: sum(getattr(receipt, name) for receipt in receipts) for name in OUTCOMES}
         log.info("replays_stored", slices=len(receipts), **totals)
 

@@ -1,4 +1,4 @@
-"""Which chunks have been done before, and which submissions have started the calling service. Pure.
+"""Which chunks have been done before. Pure.
 
 A request with an Idempotency-Key has the same submission id whenever it comes again: its chunks are done once, and get
 the receipt they got first, whatever has happened to the calls since. The body's hash tells another request under the
@@ -15,7 +15,6 @@ from typing import Final
 from schemas.records import PhoneLogChunk, Receipt
 
 MOST_BYTES: Final = 16 * 1024 * 1024
-MOST_STARTED: Final = 20_000
 _OF_A_RECEIPT: Final = 512
 """What a receipt takes beside its callIds."""
 
@@ -30,26 +29,21 @@ class Parted:
 
 
 class ReceiptsGiven:
-    """Receipts of submissions with an Idempotency-Key, and of which submissions something was stored."""
+    """Receipts of submissions with an Idempotency-Key."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES, most_started: int = MOST_STARTED) -> None:
-        self._most_bytes, self._most_started = most_bytes, most_started
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._bytes = 0
         self._given: OrderedDict[str, dict[int, Receipt]] = OrderedDict()
-        self._started: OrderedDict[tuple[str, str | None], bool] = OrderedDict()
 
     def unknown(self, chunks: Iterable[PhoneLogChunk]) -> list[str]:
-        """Return the submissions whose stored receipts have to be read first; gathered records are not asked for."""
-        return list(dict.fromkeys(c.submission_id for c in chunks if c.origins is None and self._is_unknown(c)))
-
-    def _is_unknown(self, chunk: PhoneLogChunk) -> bool:
-        unstarted = (chunk.submission_id, chunk.batch_id) not in self._started
-        return unstarted or (chunk.body_hash is not None and chunk.submission_id not in self._given)
+        """Return the submissions whose stored receipts have to be read first."""
+        keyed = dict.fromkeys(chunk.submission_id for chunk in chunks if chunk.body_hash is not None)
+        return [submission_id for submission_id in keyed if submission_id not in self._given]
 
     def learn(self, chunks: Iterable[PhoneLogChunk], receipts: Iterable[Receipt]) -> None:
         """Take all stored receipts of the submissions that these chunks belong to."""
         for chunk in chunks:
-            self._started.setdefault((chunk.submission_id, chunk.batch_id), False)
             if chunk.body_hash is not None:
                 self._of(chunk.submission_id)
         self.add(receipts)
@@ -57,8 +51,6 @@ class ReceiptsGiven:
     def add(self, receipts: Iterable[Receipt]) -> None:
         """Remember receipts that have been stored."""
         for receipt in receipts:
-            if receipt.added:
-                self.start(receipt.submission_id, receipt.batch_id)
             if receipt.body_hash is not None:
                 given = self._of(receipt.submission_id)
                 self._bytes += 0 if receipt.first_index in given else _OF_A_RECEIPT + len(receipt.call_ids)
@@ -70,6 +62,11 @@ class ReceiptsGiven:
         given = self._given.setdefault(submission_id, {})
         self._given.move_to_end(submission_id)
         return given
+
+    def drop(self, submission_ids: Iterable[str]) -> None:
+        """Forget submissions whose stored receipts have been corrected: they are read again."""
+        for submission_id in submission_ids:
+            self._forget(submission_id)
 
     def part(self, chunks: Iterable[PhoneLogChunk]) -> Parted:
         """Part the chunks of a flush, in their order; what is unknown must have been learnt."""
@@ -97,18 +94,12 @@ class ReceiptsGiven:
         """Return the receipt that was given of a chunk that is done again."""
         return self._given[chunk.submission_id][chunk.first_index]
 
-    def has_started(self, submission_id: str, batch_id: str | None) -> bool:
-        """Return whether something of the submission was stored before."""
-        return self._started.get((submission_id, batch_id), False)
-
-    def start(self, submission_id: str, batch_id: str | None) -> None:
-        """Note that something of the submission is stored and the calling service has been told."""
-        self._started[submission_id, batch_id] = True
-
     def forget(self) -> None:
         """Forget the oldest beyond the bounds: between flushes, so that what was learnt for one lasts to its end."""
         while self._bytes > self._most_bytes:
-            _, given = self._given.popitem(last=False)
+            self._forget(next(iter(self._given)))
+
+    def _forget(self, submission_id: str) -> None:
+        given = self._given.pop(submission_id, None)
+        if given is not None:
             self._bytes -= _OF_A_RECEIPT + sum(_OF_A_RECEIPT + len(receipt.call_ids) for receipt in given.values())
-        while len(self._started) > self._most_started:
-            self._started.popitem(last=False)

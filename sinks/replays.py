@@ -17,13 +17,12 @@ import msgspec
 from schemas.codecs import encode
 from schemas.dead_letters import is_parked
 from schemas.messages import Message
-from schemas.records import DialerCommand, PhoneLogChunk, Replay, Replayed, ReplayReceipt
+from schemas.records import PhoneLogChunk, Replay, Replayed, ReplayReceipt
 from schemas.topics import TopicName
 from sinks import native
 from sinks.entries import Entries
 from sinks.rows import Insert, PreparedChunk, prepare_as, replayed_versions
 
-REASON: Final = "replay"
 _COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
 
 
@@ -214,17 +213,3 @@ def receipt_message(receipt: ReplayReceipt) -> Message:
     """Return the message that tells of a slice."""
     key = f"receipt/{receipt.replay_id}/{receipt.part}".encode()
     return Message(TopicName.REPLAYS, encode(receipt), key=key, partition=0)
-
-
-def start_message(receipt: ReplayReceipt, workspace_id: str) -> Message:
-    """Return the command that starts the calling service for what a slice stored."""
-    command = DialerCommand(
-        command="start",
-        request_id=f"{receipt.replay_id}/{receipt.part}",
-        workspace_id=workspace_id,
-        batch_id=receipt.batch_id or "",
-        requested_at=receipt.done_at,
-        reason=REASON,
-        pending=-1,
-    )
-    return Message(TopicName.DIALER, encode(command), key=command.batch_id.encode())

@@ -13,15 +13,15 @@ from sinks.native import MILLISECONDS
 from sinks.rows import Insert
 
 
-def receipts_insert(receipts: Sequence[Receipt]) -> Insert:
-    """Return the insert of receipts, one row each."""
+def receipts_insert(receipts: Sequence[Receipt], *, corrected: bool = False) -> Insert:
+    """Return the insert of receipts, one row each; corrected ones stand over those given first."""
     return _insert(
         "receipts",
         len(receipts),
         [
             native.texts("submission_id", [r.submission_id for r in receipts]),
             native.integers("first_index", "UInt32", [r.first_index for r in receipts]),
-            native.integers("version", "UInt64", [max(r.accepted_at, 0) for r in receipts]),
+            native.integers("version", "UInt64", [max(r.accepted_at, 0) + corrected for r in receipts]),
             native.texts("workspace_id", [r.workspace_id for r in receipts]),
             native.texts("batch_id", [r.batch_id or "" for r in receipts]),
             native.integers("size", "UInt32", [r.size for r in receipts]),

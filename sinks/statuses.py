@@ -5,16 +5,25 @@ A row of `call_status` is made from everything known of the call: the event that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.statuses import RANKS, CallStatus, StatusEvent
+from msgspec.structs import replace
+
+from schemas.identity import CALL_ID_BYTES, call_ids
+from schemas.records import Receipt
+from schemas.statuses import FINAL_RANK, RANKS, CallStatus, StatusEvent
 from schemas.stores import CallPlace
 from sinks import native
 from sinks.rows import Insert
 
 _TIME_BITS: Final = 42
+_KIND_BITS: Final = 3
+"""Of final statuses with one time, the one that comes last in the alphabet counts: at every place, in every order."""
+
+_FINAL: Final = sorted(status for status in CallStatus if RANKS[status] == FINAL_RANK)
+_KINDS: Final = {status: place for place, status in enumerate(_FINAL)}
 _LAST_TIME: Final = 2**_TIME_BITS - 1
 
 
@@ -48,7 +57,8 @@ class StatusRow:
 
     @property
     def version(self) -> int:
-        return RANKS[self.status] << _TIME_BITS | self.at
+        """Of two statuses of a call the one that counts has the higher version, in `contacts` too: 47 bits."""
+        return (RANKS[self.status] << _TIME_BITS | self.at) << _KIND_BITS | _KINDS.get(self.status, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,30 @@ def _clamped(at: int) -> int:
 def is_late(call: Call, row: StatusRow) -> bool:
     """Return whether records accepted after the call left pending have been stored in it."""
     return row.left_at is not None and call.last_accepted > row.left_at
+
+
+def next_call_id(row: StatusRow) -> bytes:
+    """Return the callId, 16 bytes, of the contact's entry after this one."""
+    return call_ids(row.place.batch_id, [(row.place.phone_number, row.place.entry + 1)])
+
+
+def corrections(receipts: Iterable[Receipt], rows: Iterable[StatusRow]) -> list[Receipt]:
+    """Return those receipts that name calls which had left pending before their records came, with the next calls.
+
+    All records of a receipt were accepted at one time, so that each callId in it is right or wrong wherever it stands.
+    """
+    moved = {bytes.fromhex(row.call_id.replace("-", "")): row for row in rows if row.left_at is not None}
+    return [corrected for receipt in receipts for corrected in _corrected(receipt, moved)]
+
+
+def _corrected(receipt: Receipt, moved: Mapping[bytes, StatusRow]) -> list[Receipt]:
+    packed = receipt.call_ids
+    named = [packed[start : start + CALL_ID_BYTES] for start in range(0, len(packed), CALL_ID_BYTES)]
+    right = [
+        next_call_id(moved[one]) if one in moved and receipt.accepted_at > (moved[one].left_at or 0) else one
+        for one in named
+    ]
+    return [] if right == named else [replace(receipt, call_ids=b"".join(right))]
 
 
 def call_status_insert(rows: Sequence[StatusRow]) -> Insert:

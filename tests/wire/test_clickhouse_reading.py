@@ -276,7 +276,7 @@ async def test_a_contact_shows_its_entries_newest_first_with_what_was_reported(c
     assert contact.created_at == AT
     assert contact.entries == [
         PhoneLogEntry(call_id_of(number, 1), 1, "pending", AT + 20),
-        PhoneLogEntry(call_id_of(number), 0, "completed", AT, **details),
+        PhoneLogEntry(call_id_of(number), 0, "completed", AT, **details, at=AT + 10),
     ]
 
 

@@ -162,7 +162,7 @@ async def test_a_page_of_contacts_shows_variables_flat_beside_the_fixed_fields(w
         "timezoneSource": "number",
         "callId": "c+1",
         "variables": {"timezone": "mine", "variables": 3},
-        "phoneLogs": [{**log, "callDuration": None, "recordingUrl": None, "transcript": None}],
+        "phoneLogs": [{**log, "callDuration": None, "recordingUrl": None, "transcript": None, "at": None}],
         "createdAt": "2023-11-14T22:13:20.000Z",
     }
 

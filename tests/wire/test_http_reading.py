@@ -125,7 +125,9 @@ async def test_the_status_of_a_batch_follows_from_its_calls(world: World, status
 
 async def test_a_phone_log_shows_what_was_reported_of_the_call(world: World) -> None:
     called = contact("+1", "completed")
-    entry = replace(called.entries[0], call_duration=61.5, recording_url="https://r.example/1", transcript="Hi")
+    entry = replace(
+        called.entries[0], call_duration=61.5, recording_url="https://r.example/1", transcript="Hi", at=NOW_MS + 250
+    )
     world.store.batches[BATCH] = [replace(called, entries=[entry])]
     [row] = (await ask(world, DETAILS)).json()["data"]["data"]
     assert row["phoneLogs"] == [
@@ -136,6 +138,7 @@ async def test_a_phone_log_shows_what_was_reported_of_the_call(world: World) -> 
             "callDuration": 61.5,
             "recordingUrl": "https://r.example/1",
             "transcript": "Hi",
+            "at": "2027-01-15T08:00:00.250Z",
             "createdAt": "2027-01-15T08:00:00.000Z",
         }
     ]

@@ -13,16 +13,17 @@ from aiokafka.partitioner import murmur2
 from aiokafka.structs import ConsumerRecord
 from msgspec import structs
 
-from schemas.codecs import encode
+from schemas.codecs import decode, encode
 from schemas.dead_letters import DeadLetter
-from schemas.identity import call_ids, record_id, submission_id_of, uuid_texts
-from schemas.messages import MustStopError, TryAgainError
+from schemas.identity import SAMPLE_WORKSPACE, call_ids, record_id, submission_id_of, uuid_texts
+from schemas.messages import Message, MustStopError, TryAgainError
 from schemas.outcomes import Code, FieldError
-from schemas.records import Origins, PhoneLogChunk, Receipt
+from schemas.records import DialerCommand, Origins, PhoneLogChunk, Receipt
 from schemas.replay_changes import Changes
 from schemas.replay_jobs import ReplayJob
 from schemas.replayed_status import status_message
 from schemas.statuses import CallStatus
+from schemas.stores import ContactQuery
 from schemas.topics import BATCH_PARTITIONS, TopicName
 from sinks.clickhouse import ClickHouse
 from sinks.load import Load
@@ -42,9 +43,9 @@ NUMBER = NUMBERS[0]
 class Sink:
     """A load whose messages a test makes; `restart` forgets everything that is not in ClickHouse."""
 
-    def __init__(self, clickhouse: ClickHouse | Failing) -> None:
+    def __init__(self, clickhouse: ClickHouse | Failing | Stumbling, published: Published | None = None) -> None:
         self.clickhouse = clickhouse
-        self.published = Published([])
+        self.published = published or Published([])
         self.offset = 0
         self.restart()
 
@@ -89,9 +90,8 @@ def status_of(told: Told, **fields: Any) -> ConsumerRecord:
     event: dict[str, Any] = {"callId": told.call_id, "status": told.status.value}
     if told.at is not None:
         event["at"] = f"2026-01-01T00:00:00.{told.at - ACCEPTED_AT:03}Z"
-    value = msgspec.json.encode(event)
-    given = {"partition": partition_of(told.contact[0]), "timestamp": told.received_at} | fields
-    return message(TopicName.STATUS, value, **given)
+    given = {"value": msgspec.json.encode(event), "partition": partition_of(told.contact[0])}
+    return message(TopicName.STATUS, **(given | {"timestamp": told.received_at} | fields))
 
 
 def sent(batch: str, at: int, note: str = "", number: str = NUMBER, **fields: Any) -> PhoneLogChunk:
@@ -103,6 +103,11 @@ def sent(batch: str, at: int, note: str = "", number: str = NUMBER, **fields: An
         "variables": [msgspec.json.encode({"note": note})],
     }
     return a_chunk([number], **(values | fields))
+
+
+def slice_of(batch: str, at: int) -> PhoneLogChunk:
+    """Return the slice of one record, of a submission of four, that begins there."""
+    return sent(batch, 0, submission_id=batch, first_index=at, record_index=[at], total=4, number=f"+1212300000{at}")
 
 
 def told(batch: str, at: int, status: CallStatus = CallStatus.COMPLETED, entry: int = 0, number: str = NUMBER) -> Told:
@@ -176,6 +181,103 @@ async def test_a_late_status_moves_the_update_that_came_after_the_call_began(
     assert await contact(clickhouse, batch) == (1, "pending", "wished since")
     await sink.take(sent(batch, 30, "still pending"))
     assert sink.receipts()[-1].call_ids == call_id(batch, 1)
+
+
+async def test_what_a_late_status_moves_is_started_and_its_receipt_names_the_call_that_counts(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    unmoved = "+12123000009"
+    await sink.take(sent(batch, 0))
+    wish = a_chunk(
+        [NUMBER, unmoved, NUMBER],
+        batch_id=batch,
+        submission_id=f"{batch}-wish",
+        accepted_at=ACCEPTED_AT + 20,
+        body_hash="h",
+    )
+    await sink.take(wish)
+    sink.published.messages.clear()
+
+    for status in ("dialing", "completed"):
+        await sink.take(told(batch, 10, CallStatus(status)))
+
+    assert [(start.batch_id, start.reason) for start in sink.published.starts()] == [(batch, "moved")] * 2
+    assert len({start.request_id for start in sink.published.starts()}) == 1
+    new = call_id(batch, 1) + call_id(batch, 0, unmoved) + call_id(batch, 1)
+    assert await reported(clickhouse, f"{batch}-wish") == [new]
+    assert await reported(clickhouse, f"{batch}-0") == [call_id(batch, 0)]
+    await sink.take(structs.replace(wish, accepted_at=ACCEPTED_AT + 99))  # the client asks once more
+    assert sink.receipts()[-1].call_ids == new
+
+
+async def reported(clickhouse: ClickHouse, submission_id: str) -> list[bytes]:
+    """Return the callIds of each receipt of a submission, as its report has them."""
+    stored = await clickhouse.submission(submission_id)
+    assert stored is not None
+    return [receipt.call_ids for receipt in stored.receipts]
+
+
+class Stumbling:
+    """ClickHouse that fails once so many steps have been done."""
+
+    def __init__(self, clickhouse: ClickHouse) -> None:
+        self.clickhouse, self.steps_left = clickhouse, 1_000
+
+    async def insert(self, insert: Insert) -> None:
+        self._step()
+        await self.clickhouse.insert(insert)
+
+    async def consult(self, work: Callable[[Session], T]) -> T:
+        self._step()
+        return await self.clickhouse.consult(work)
+
+    def _step(self) -> None:
+        if not self.steps_left:
+            raise TryAgainError("killed")
+        self.steps_left -= 1
+
+
+@pytest.mark.parametrize("failing_at", range(5))
+async def test_a_move_that_was_interrupted_is_announced_all_the_same(
+    clickhouse: ClickHouse, batch: str, failing_at: int
+) -> None:
+    stumbling = Stumbling(clickhouse)
+    sink = Sink(stumbling)
+    await sink.take(sent(batch, 0))
+    await sink.take(sent(batch, 20, "wished since"))
+    stumbling.steps_left = failing_at
+    with pytest.raises(TryAgainError):
+        await sink.take(told(batch, 10))
+    stumbling.steps_left = 1_000
+    sink.restart()
+    sink.published.messages.clear()
+
+    await sink.take(told(batch, 10))
+
+    assert await contact(clickhouse, batch) == (1, "pending", "wished since")
+    assert [start.reason for start in sink.published.starts()] == ["moved"]
+    assert await reported(clickhouse, f"{batch}-20") == [call_id(batch, 1)]
+
+
+@pytest.mark.parametrize("stated", [("completed", "busy"), ("busy", "completed"), ("voicemail", "canceled")])
+async def test_of_two_final_statuses_with_one_time_pages_and_filters_show_the_same(
+    clickhouse: ClickHouse, batch: str, stated: tuple[str, str]
+) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+    for status in stated:
+        await sink.take(Told((batch, NUMBER), 0, CallStatus(status), ACCEPTED_AT + 500, ACCEPTED_AT + 1))
+
+    for merged in (False, True):
+        if merged:
+            for table in ("contacts", "call_status"):
+                await clickhouse.consult(lambda session, table=table: session.tell(f"OPTIMIZE TABLE {table} FINAL"))
+        (shown_now,) = (await clickhouse.contacts(ContactQuery(batch))).contacts
+        assert [(entry.status, entry.at) for entry in shown_now.entries] == [(max(stated), ACCEPTED_AT + 500)]
+        for status in stated:
+            found = await clickhouse.contacts(ContactQuery(batch, filters=(("callStatus", status),)))
+            assert found.total == (status == max(stated))
 
 
 async def test_a_record_that_comes_again_after_its_call_began_stays_in_that_call(
@@ -326,6 +428,52 @@ async def test_nothing_is_written_while_chunks_and_statuses_have_unequal_partiti
     with pytest.raises(MustStopError, match=r"calls.phone-log has 8 partitions and calls.status 16.*--partitions 16"):
         await sink.take(sent(batch, 0))
     assert not sink.published.messages
+
+
+async def left_at(clickhouse: ClickHouse, batch: str) -> int:
+    """Return when the batch's one call left pending, ms after the beginning."""
+    ((at,),) = await ask(clickhouse, "SELECT left_at FROM call_status FINAL WHERE batch_id = {b:String}", b=batch)
+    return int(at) - ACCEPTED_AT
+
+
+@pytest.mark.parametrize("is_replayed", [False, True])
+async def test_a_status_that_is_sent_on_counts_from_when_it_first_came(
+    clickhouse: ClickHouse, batch: str, is_replayed: bool
+) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+    stray = status_of(told(batch, 10, CallStatus.DIALING), partition=(partition_of(batch) + 1) % BATCH_PARTITIONS)
+    await sink.take(replayed(stray, 25) if is_replayed else stray)
+    forwarded = sink.published.messages[-1]
+    await sink.take(sent(batch, 20, "wished since"))
+
+    await sink.take(status_of(told(batch, 30), value=forwarded.value, headers=forwarded.headers))
+
+    assert await contact(clickhouse, batch) == (1, "pending", "wished since")
+    assert await left_at(clickhouse, batch) == 10
+    assert [start.reason for start in sink.published.starts()] == ["submission", "submission", "moved"]
+
+
+@pytest.mark.parametrize("said", [b"1", b"", b"nonsense", b"9999999999999999999", b"1900000000000"])
+async def test_a_first_time_that_cannot_be_is_passed_over(clickhouse: ClickHouse, batch: str, said: bytes) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0))
+
+    await sink.take(status_of(told(batch, 10), headers=(("forwarded", said),)))
+
+    assert await left_at(clickhouse, batch) == 10
+
+
+async def test_a_status_that_was_sent_on_and_fails_is_dead_lettered_as_of_when_it_first_came(
+    clickhouse: ClickHouse,
+) -> None:
+    sink = Sink(clickhouse)
+    first = (("forwarded", str(ACCEPTED_AT + 10).encode()),)
+
+    await sink.take(status_of(told("no batch", 60), headers=first))
+
+    (letter,) = sink.published.letters()
+    assert letter.accepted_at == ACCEPTED_AT + 10
 
 
 async def test_a_bad_status_is_dead_lettered_once_however_long_clickhouse_is_away(
@@ -497,22 +645,50 @@ async def test_another_body_under_the_same_key_is_not_stored_and_not_answered(
 # The start of the calling service
 
 
-async def test_one_start_a_submission_however_many_chunks_flushes_and_processes(
-    clickhouse: ClickHouse, batch: str
-) -> None:
+async def test_every_flush_starts_each_of_its_batches_once(clickhouse: ClickHouse, batch: str) -> None:
     sink = Sink(clickhouse)
-    slices: list[dict[str, Any]] = [
-        {"submission_id": batch, "first_index": i, "record_index": [i], "total": 4} for i in range(4)
-    ]
+    other = f"{batch}-other"
+    of = [slice_of(batch, at) for at in range(4)]
 
-    await sink.take(sent(batch, 0, **slices[0]), sent(batch, 0, **slices[1]))
-    await sink.take(sent(batch, 0, **slices[2]))
+    await sink.take(of[0], of[1], slice_of(other, 0))
+    await sink.take(of[2])
     sink.restart()
-    await sink.take(sent(batch, 0, **slices[3]))
+    await sink.take(of[3])
+
+    told = sink.published.starts()
+    assert [start.request_id for start in told] == [f"{batch}/0", f"{other}/0", f"{batch}/2", f"{batch}/3"]
+    assert [start.batch_id for start in told] == [batch, other, batch, batch]
+    said = {(start.command, start.reason, start.pending, start.workspace_id) for start in told}
+    assert said == {("start", "submission", -1, "workspace")}
+
+
+@pytest.mark.parametrize("body_hash", [None, "h"])
+async def test_what_was_stored_before_a_kill_is_started_after_it(
+    clickhouse: ClickHouse, batch: str, body_hash: str | None
+) -> None:
+    first, second = (structs.replace(slice_of(batch, at), body_hash=body_hash) for at in (0, 1))
+    killed = Sink(clickhouse)
+    await killed.take(first)
+    killed.published.errors.append(TryAgainError("killed after the rows, before the start"))
+    with pytest.raises(TryAgainError):
+        await killed.take(second)
+    assert await ask(clickhouse, "SELECT count() FROM phone_log WHERE batch_id = {b:String}", b=batch) == [(2,)]
+
+    sink = Sink(clickhouse)
+    await sink.take(first, second)
 
     (start,) = sink.published.starts()
-    assert (start.command, start.reason, start.request_id, start.pending) == ("start", "submission", batch, -1)
-    assert (start.batch_id, start.workspace_id) == (batch, "workspace")
+    assert (start.batch_id, start.request_id) == (batch, f"{batch}/{1 if body_hash else 0}")
+
+
+async def test_the_sample_starts_nothing(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+
+    await sink.take(*(sent(batch, at, workspace_id=SAMPLE_WORKSPACE) for at in (0, 20)))
+    await sink.take(told(batch, 10, CallStatus.DIALING))
+
+    assert (await contact(clickhouse, batch))[0] == 1
+    assert sink.published.starts() == []
 
 
 async def test_nothing_is_started_where_nothing_was_stored(clickhouse: ClickHouse, batch: str) -> None:
@@ -569,7 +745,7 @@ async def test_gathered_records_are_submissions_of_their_own(clickhouse: ClickHo
     found = await ask(clickhouse, statement + " ORDER BY submission_id", b=batch)
     ids = [record_id(2, offset + i) for i in range(3)]
     assert [row for row in found if row[0] in ids] == [(ids[0], 0, 1, 1), (ids[1], 1, 0, 0), (ids[2], 1, 0, 0)]
-    assert [start.request_id for start in sink.published.starts()] == [f"{batch}-0", ids[1]]
+    assert [start.request_id for start in sink.published.starts()] == [f"{batch}-0/0", f"{ids[1]}/0"]
 
 
 # Whatever happened, in whatever order it came
@@ -648,11 +824,31 @@ async def insistently(sink: Sink, *facts: Sent | Told) -> None:
             return
 
 
+class Announcing(Published):
+    """A publisher that reads, at each start, which pending calls the batch has: those are announced."""
+
+    def __init__(self, clickhouse: ClickHouse) -> None:
+        super().__init__([])
+        self.clickhouse = clickhouse
+        self.announced: set[Any] = set()
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        await super().publish(messages)
+        batches = {decode(each.value, DialerCommand).batch_id for each in messages if each.topic == TopicName.DIALER}
+        if batches:
+            self.announced |= pending_of(await shown(self.clickhouse, sorted(batches)))
+
+
+def pending_of(contacts: dict[Any, Any]) -> set[Any]:
+    return {(place, entry) for place, (entry, status, _) in contacts.items() if status == "pending"}
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_whatever_the_order_and_the_faults_the_facts_decide(clickhouse: ClickHouse, seed: int) -> None:
     chance = random.Random(seed)
     batches = [uuid.uuid4().hex for _ in range(2)]
-    sink = Sink(Failing(clickhouse, chance, share=0.1))
+    publisher = Announcing(clickhouse)
+    sink = Sink(Failing(clickhouse, chance, share=0.1), publisher)
     clock = ACCEPTED_AT
     facts: list[Sent | Told] = []
     waiting: list[Sent | Told] = []
@@ -668,6 +864,7 @@ async def test_whatever_the_order_and_the_faults_the_facts_decide(clickhouse: Cl
         if flush:
             await insistently(sink, *flush)
             facts += flush
+            assert pending_of(await shown(clickhouse, batches)) <= publisher.announced
         if facts and chance.random() < 0.3:
             await insistently(sink, *chance.sample(facts, min(3, len(facts))))
     await insistently(sink, *waiting)
@@ -682,3 +879,4 @@ async def test_whatever_the_order_and_the_faults_the_facts_decide(clickhouse: Cl
         of: (entry, status, f'{{"version":"{version}"}}') for (of, entry), (version, status) in sorted(wanted.items())
     }
     assert await shown(clickhouse, batches) == newest
+    assert pending_of(newest) <= publisher.announced

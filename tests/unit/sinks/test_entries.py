@@ -219,7 +219,7 @@ def test_versions_of_statuses_rise_with_rank_then_time() -> None:
     versions = [merged(a_call(1, 1), [told(status, 1, at)]).version for status, at in events]
 
     assert versions == sorted(versions)
-    assert versions[-1] < 2**44
+    assert versions[-1] < 2**47
     assert row_version(2**62, 0) < 2**64
 
 

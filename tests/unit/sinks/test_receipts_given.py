@@ -26,7 +26,7 @@ def knowing(*receipts: Receipt, **bounds: int) -> ReceiptsGiven:
 def test_a_submission_is_asked_for_once() -> None:
     given = ReceiptsGiven()
     chunks = [keyed(), keyed(first_index=1), keyed("plain", None)]
-    assert given.unknown(chunks) == ["s", "plain"]
+    assert given.unknown(chunks) == ["s"]
 
     given.learn(chunks, [])
 
@@ -66,18 +66,16 @@ def test_without_an_idempotency_key_every_slice_is_done() -> None:
     assert given.part([plain, plain]).new == [plain, plain]
 
 
-def test_a_submission_has_started_once_something_of_it_is_stored() -> None:
-    nothing = a_chunk([], submission_id="s", size=1, total=2)
-    given = knowing(receipt(nothing))
-    assert not given.has_started("s", "batch")
+def test_what_was_corrected_is_read_again() -> None:
+    given = knowing(receipt(keyed()))
 
-    given.add([receipt(keyed())])
-    assert given.has_started("s", "batch")
-    assert not given.has_started("s", "another batch")
+    given.drop(["s", "never heard of"])
+
+    assert given.unknown([keyed()]) == ["s"]
 
 
 def test_the_oldest_are_forgotten_beyond_the_bounds_and_asked_for_again() -> None:
-    given = knowing(receipt(keyed()), most_bytes=2_000, most_started=2)
+    given = knowing(receipt(keyed()), most_bytes=2_000)
     given.learn([keyed("t"), keyed("u")], [receipt(keyed("t"))])
     assert given.unknown([keyed(), keyed("t"), keyed("u")]) == []
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from schemas.codecs import decode
 from schemas.records import DialerCommand, Replay, Replayed, ReplayReceipt
 from schemas.topics import TopicName
+from sinks import starts
 from sinks.entries import Entries, LeftTimes
 from sinks.replays import (
     Candidate,
@@ -17,7 +18,6 @@ from sinks.replays import (
     candidates_of,
     judged,
     receipt_message,
-    start_message,
 )
 from sinks.rows import is_whole, prepare, replayed_versions, row_version
 from tests.unit.sinks.chunks import ACCEPTED_AT, a_chunk, numbers
@@ -82,7 +82,7 @@ def test_of_a_slice_that_was_held_nothing_is_parked_and_the_receipt_says_why() -
 
 def test_messages_of_a_slice() -> None:
     receipt = slice_of(numbers(1), part=4).receipt([Outcome.ADDED], 7)
-    told, start = receipt_message(receipt), start_message(receipt, "workspace")
+    told, (start,) = receipt_message(receipt), starts.messages([starts.of_slice(receipt, "workspace")], 8)
     assert (told.topic, told.key, told.partition) == (TopicName.REPLAYS, b"receipt/r/4", 0)
     assert decode(told.value, ReplayReceipt) == receipt
     command = decode(start.value, DialerCommand)
