@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from ingest_api.body import Hold, body_pieces
-from ingest_api.envelope import refused
+from ingest_api.envelope import RefusedError, refused
+from ingest_api.field_errors import field_error
 from ingest_api.headers import media_type_of, require_utf8
 from schemas.outcomes import HttpCode
 
+FILE_FIELD: Final = "file"
+"""The field whose content is a file, whether it has a name (RFC 7578, 4.2: it may be left out) or not."""
+
 MAX_FIELDS: Final = 100
 MAX_FIELD_BYTES: Final = 64 * 1024
+MAX_NAME: Final = 80
+"""Characters of a field's name that a message repeats."""
+
+
+_EXTENDED_NAME: Final = re.compile(rb";\s*filename\*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields, of a repeated one the last, and the file with its field's name."""
+    """The fields, and the file with its field's name."""
 
     fields: dict[str, str]
     file_field: str | None
@@ -59,9 +70,21 @@ async def _parsed(request: Request, limit_bytes: int, idle_seconds: float, hold:
 
 
 class _Parser(MultiPartParser):
-    """Wants the last boundary: a form without it may have lost fields that nobody would miss, such as calling hours."""
+    """Wants the last boundary: a form without it may have lost fields that nobody would miss, such as calling hours.
+
+    A part that has only a `filename*` (RFC 5987), or is that of the file, is taken for one with a file's name.
+    """
 
     _ended = False
+
+    def on_headers_finished(self) -> None:
+        disposition = self._current_part.content_disposition or b""
+        _, options = parse_options_header(disposition)
+        if b"filename" not in options and (
+            options.get(b"name") == FILE_FIELD.encode() or _EXTENDED_NAME.search(disposition)
+        ):
+            self._current_part.content_disposition = disposition + b'; filename=""'
+        super().on_headers_finished()
 
     async def parse(self) -> FormData:
         self.stream = self._whole(self.stream)
@@ -84,6 +107,9 @@ async def _held(request: Request, limit_bytes: int, idle_seconds: float, hold: H
 
 
 def _form(data: FormData) -> Form:
-    fields = {name: value for name, value in data.multi_items() if isinstance(value, str)}
+    fields: dict[str, str] = {}
+    for field, text in data.multi_items():
+        if isinstance(text, str) and fields.setdefault(field, text) != text:
+            raise RefusedError(field_error((field[:MAX_NAME],), "is given twice, with two values: send one"))
     name, file = next(((n, v) for n, v in data.multi_items() if isinstance(v, UploadFile)), (None, None))
     return Form(fields, name, file.file if file is not None else None)

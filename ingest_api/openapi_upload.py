@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ingest_api.openapi_parts import ASKING, BATCH, IDEMPOTENCY_KEY, LOCATION, REPEATING, SENDING, answer_of, errors_of
 from ingest_api.openapi_schemas import COUNT, TEXT, Schema, array_of, object_of, ref
+from ingest_api.upload_fields import BATCH_TYPES
 from schemas.outcomes import RECORD_CODES, HttpCode
 
 _SUBMISSION: Final = "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11"
@@ -33,7 +34,7 @@ _FORM: Final[Schema] = object_of(
     },
     {
         "type": {"enum": ["true", "false"], "default": "false", "description": '"true": store the valid rows anyway'},
-        "batchType": {**TEXT, "maxLength": 200, "description": "taken, means nothing here"},
+        "batchType": {"enum": list(BATCH_TYPES), "description": "means nothing here"},
         "retry": {**TEXT, "description": "an integer"},
         "delay": {**TEXT, "description": "seconds, an integer"},
         "timezone": TEXT,

@@ -23,7 +23,7 @@ from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, RefusedError, RequestError, refused, with_headers, with_warnings
 from ingest_api.field_errors import field_error
 from ingest_api.idempotency import REPLAYED, Identity, claimed, first_report, other_body
-from ingest_api.multipart import Form
+from ingest_api.multipart import FILE_FIELD, MAX_NAME, Form
 from ingest_api.new_batches import checked_batch
 from ingest_api.publish import published
 from ingest_api.registering import register
@@ -44,7 +44,6 @@ from schemas.registry import version_at
 
 log = structlog.get_logger(__name__)
 
-FILE_FIELD: Final = "file"
 MEMORY_BYTES: Final = 1024 * 1024
 """Records up to here wait in memory, more in a temporary file."""
 
@@ -88,7 +87,10 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
 
 def _file(form: Form) -> BinaryIO:
     if form.file is None or form.file_field != FILE_FIELD:
-        raise refused(HttpCode.FIELD_INVALID, "send the table as the file of the field file", f"/{FILE_FIELD}")
+        found = (
+            "" if form.file_field is None else f"; the file of this form is in the field {form.file_field[:MAX_NAME]!r}"
+        )
+        raise refused(HttpCode.FIELD_INVALID, f"send the table in the field {FILE_FIELD}{found}", f"/{FILE_FIELD}")
     return form.file
 
 

@@ -11,7 +11,9 @@ import msgspec
 from ingest_api.envelope import RequestError
 from ingest_api.field_errors import field_error
 
-MOST_BATCH_TYPE: Final = 200
+BATCH_TYPES: Final = ("outbound", "mixed")
+"""What the hosted service has; both mean the same here."""
+
 _TEXTS: Final = ("batchName", "timezone")
 _NUMBERS: Final = ("retry", "delay")
 _JSON: Final = ("callingNumbers", "callingHour", "allowedDays")
@@ -44,10 +46,10 @@ def accepts_invalid(fields: Mapping[str, str]) -> bool | RequestError:
 
 
 def batch_type_error(fields: Mapping[str, str]) -> RequestError | None:
-    """Return what is wrong with `batchType`, which is taken and means nothing here."""
-    if len(fields.get("batchType", "")) <= MOST_BATCH_TYPE:
+    """Return what is wrong with `batchType`, which is checked and means nothing here."""
+    if fields.get("batchType", "").strip().lower() in ("", *BATCH_TYPES):
         return None
-    return field_error(("batchType",), f"must have at most {MOST_BATCH_TYPE} characters")
+    return field_error(("batchType",), f"must be {' or '.join(BATCH_TYPES)}")
 
 
 def _number(text: str) -> Any:

@@ -179,8 +179,27 @@ WRONG: list[tuple[dict[str, str], str]] = [
     (form(callingHour='{"start": "9"}'), "/callingHour/start"),
     (form(callingHour="9-17"), "/callingHour"),
     (form(allowedDays="[7]"), "/allowedDays/0"),
-    (form(batchType="x" * 201), "/batchType"),
+    (form(type="yes"), "/type"),
+    (form(retry="3.5"), "/retry"),
+    (form(retry="99"), "/retry"),
+    (form(delay="soon"), "/delay"),
+    (form(callingHour='{"start": "17:00", "end": "17:00"}'), "/callingHour"),
+    (form(callingHour='["09:00"]'), "/callingHour"),
+    (form(allowedDays="monday"), "/allowedDays"),
+    (form(allowedDays="[1, 1]"), "/allowedDays"),
+    (form(callingNumbers='{"a": 1}'), "/callingNumbers"),
+    (form(batchType="sideways"), "/batchType"),
 ]
+
+
+@pytest.mark.parametrize("batch_type", ["outbound", "mixed", " Outbound ", ""])
+async def test_the_hosted_services_batch_types_are_taken(world: World, batch_type: str) -> None:
+    assert (await send(world, table(GOOD), fields=form(batchType=batch_type))).status_code == 201
+
+
+async def test_a_wrong_batch_type_is_told_which_there_are(world: World) -> None:
+    answer = await send(world, table(GOOD), fields=form(batchType="sideways"))
+    assert answer.json()["data"]["errors"][0]["message"] == "batchType: must be outbound or mixed"
 
 
 @pytest.mark.parametrize(("fields", "path"), WRONG, ids=[path for _, path in WRONG])
@@ -239,6 +258,40 @@ def parts(**fields: str) -> bytes:
     texts = [disposition + f'"{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
     file = disposition + b'"file"; filename="a.csv"\r\n\r\n' + table(GOOD) + b"\r\n"
     return b"".join([file, *texts, b"--B--\r\n"])
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        'form-data; name="file"',
+        'form-data; name="file"\r\nContent-Type: text/csv',
+        "form-data; name=\"file\"; filename*=UTF-8''kontakte%20m%C3%A4rz.csv",
+        'form-data; name=file; filename=""',
+        'form-data; filename="a.csv"; name="file"',
+    ],
+)
+async def test_the_file_needs_no_filename(world: World, disposition: str) -> None:
+    rows = table(GOOD, *[f"1212{n:07},Ann,1,1" for n in range(2_000_000, 2_005_000)])
+    head = f"--B\r\nContent-Disposition: {disposition}\r\n\r\n".encode()
+    fields = parts(**form()).partition(b"--B\r\n")[2].partition(b"--B\r\n")[2]
+    body = head + rows + b"\r\n--B\r\n" + fields
+    answer = await world.post("upload", body, {"content-type": "multipart/form-data; boundary=B"})
+    assert (answer.status_code, answer.json()["data"]["added"]) == (201, 5001)
+
+
+async def test_a_file_in_another_field_is_named(world: World) -> None:
+    (error,) = (await send(world, table(GOOD), field="table")).json()["data"]["errors"]
+    assert error["message"] == "send the table in the field file; the file of this form is in the field 'table'"
+
+
+@pytest.mark.parametrize(("second", "status"), [("3", 400), ("2", 201)])
+async def test_a_field_that_comes_twice_with_two_values_is_refused(world: World, second: str, status: int) -> None:
+    disposition = b'--B\r\nContent-Disposition: form-data; name="retry"\r\n\r\n'
+    body = disposition + second.encode() + b"\r\n" + parts(**form(retry="2"))
+    answer = await world.post("upload", body, {"content-type": "multipart/form-data; boundary=B"})
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json()["data"]["errors"][0]["path"] == "/retry"
 
 
 async def test_a_form_cut_off_anywhere_before_its_last_boundary_makes_no_batch(world: World) -> None:
