@@ -61,6 +61,7 @@ IDS_SHOWN = 5
     metavar="FILE.avsc",
     help="Schema that a table's cells are read by. [that of the batch's agent, if Kafka can be asked, else text]",
 )
+@click.option("--encoding", metavar="NAME", help="Encoding of a CSV file, such as windows-1252. [found out]")
 @click.option("--anew", is_flag=True, help="Send again what was sent before; else that gets its first answers again.")
 @click.option(
     "--chunk",
@@ -95,7 +96,11 @@ def send(settings: Settings, /, file: str, rejected: Path | None, as_json: bool,
     way = _Way(settings, given)
     started = time.monotonic()
     variables = partial(variables_of, settings, given["schema"], given["batch_id"])
-    with _opened(file) as stream, RejectedFile(place) as kept, read_contacts(stream, variables) as records:
+    with (
+        _opened(file) as stream,
+        RejectedFile(place) as kept,
+        read_contacts(stream, variables, given["encoding"]) as records,
+    ):
         _check_batch(records, given["batch_id"])
         size = None if records.places == "row" else _size(file)  # a table's records are longer than its rows
         totals = asyncio.run(_send(records, kept, way, size, given))

@@ -9,6 +9,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import BinaryIO, Final, cast
 
 from dialfeed.exits import WrongUseError
@@ -27,9 +28,10 @@ Variables = Callable[[], Record | None]
 
 
 @contextmanager
-def read_contacts(stream: BinaryIO, variables: Variables) -> Iterator[RecordFile]:
+def read_contacts(stream: BinaryIO, variables: Variables, encoding: str | None = None) -> Iterator[RecordFile]:
     """Yield the file's records, read as they are taken; raise WrongUseError where it holds none.
 
+    `encoding` is that of a CSV file; None: it is found out.
     A table that cannot be sought in, such as a pipe, is first copied into a temporary file.
     """
     head = _head(stream)
@@ -37,12 +39,13 @@ def read_contacts(stream: BinaryIO, variables: Variables) -> Iterator[RecordFile
         yield read_records(_again(head, stream))
     else:
         with _seekable(head, stream) as whole:
-            yield _table(whole, variables) if head.startswith(_ONLY_TABLES) else _table_or_lines(whole, variables)
+            table = partial(_table, whole, variables, encoding)
+            yield table() if head.startswith(_ONLY_TABLES) else _table_or_lines(whole, table)
 
 
-def _table_or_lines(whole: BinaryIO, variables: Variables) -> RecordFile:
+def _table_or_lines(whole: BinaryIO, table: Callable[[], RecordFile]) -> RecordFile:
     try:
-        return _table(whole, variables)
+        return table()
     except WrongUseError as no_table:
         whole.seek(0)
         try:
@@ -61,9 +64,9 @@ def _head(stream: BinaryIO) -> bytes:
     return head
 
 
-def _table(file: BinaryIO, variables: Variables) -> RecordFile:
+def _table(file: BinaryIO, variables: Variables, encoding: str | None) -> RecordFile:
     try:
-        table = read_table(file)
+        table = read_table(file, encoding)
         if table.again is not None:  # nothing is sent of a text that cannot be read to its end
             deque(table.again(), maxlen=0)
         if is_exported(table.header.cells):

@@ -35,6 +35,10 @@ _FORM: Final[Schema] = object_of(
     {
         "type": {"enum": ["true", "false"], "default": "false", "description": '"true": store the valid rows anyway'},
         "batchType": {"enum": list(BATCH_TYPES), "description": "means nothing here"},
+        "encoding": {
+            **TEXT,
+            "description": "of a CSV file that is not UTF-8, such as windows-1252; else it is detected",
+        },
         "retry": {**TEXT, "description": "an integer"},
         "delay": {**TEXT, "description": "seconds, an integer"},
         "timezone": TEXT,
@@ -58,9 +62,13 @@ def _upload() -> Schema:
     error = {"path": "/phoneNumber", "code": "duplicate", "message": "row 2 has the same number; the first row wins"}
     rows = {"failedRows": array_of(ref("FailedRow")), "failedRowsOmitted": COUNT}
     known = {"batchId": TEXT, "submissionId": TEXT, "totalCalls": COUNT}
-    pending: dict[str, Any] = {"batchId": BATCH, "submissionId": _SUBMISSION, "totalCalls": 3}
-    failed = {"failedRows": [{"row": 3, "errors": [error]}], "failedRowsOmitted": 0}
-    later = answer_of(202, "not known yet: ask for the report", object_of(known | rows), pending | failed, ok=False)
+    notes = {"encoding": TEXT, "encodingGuessed": {"type": "boolean"}, "hiddenRows": COUNT}
+    pending: dict[str, Any] = {"batchId": BATCH, "submissionId": _SUBMISSION, "totalCalls": 3, "encoding": "utf-8"}
+    pending["encodingGuessed"] = False
+    failed = {"failedRows": [{"row": 3, "lines": [3], "errors": [error]}], "failedRowsOmitted": 0}
+    later = answer_of(
+        202, "not known yet: ask for the report", object_of(known | rows, notes), pending | failed, ok=False
+    )
     return {
         "operationId": "upload",
         "summary": "Make a batch of a table",
@@ -73,7 +81,7 @@ def _upload() -> Schema:
             "201": answer_of(
                 201,
                 "the batch is made, its valid rows are stored",
-                object_of({**known, "added": COUNT, **rows}),
+                object_of({**known, "added": COUNT, **rows}, notes),
                 {**pending, "added": 2, **failed},
             ),
             "202": {**later, "headers": {"Location": LOCATION}},

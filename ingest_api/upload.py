@@ -30,9 +30,17 @@ from ingest_api.registering import register
 from ingest_api.report import Report
 from ingest_api.requested import in_body
 from ingest_api.submit import Asked, accepted_of, announcement, doubt_unless_done, raw_messages
+from ingest_api.tables.encodings import EncodingError
 from ingest_api.tables.rows import TableError
 from ingest_api.upload_answers import answer_of, refusal_of
-from ingest_api.upload_fields import FIELDS, accepts_invalid, batch_fields, batch_type_error
+from ingest_api.upload_fields import (
+    ENCODING,
+    FIELDS,
+    accepts_invalid,
+    batch_fields,
+    batch_type_error,
+    named_encoding,
+)
 from ingest_api.upload_rows import CheckedRows, UploadedRows, chunks_of, read_rows
 from ingest_api.waiting import wait_for_report
 from schemas.agent_schemas import parse_schema
@@ -65,7 +73,7 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
         report = await first_report(edge, identity) if asked.key is not None else None
         replayed = report is not None
         accepted_at = edge.now_ms() if report is None else report.accepted.accepted_at
-        rows = await _rows(edge, batch, agent, file, kept, accepted_at)
+        rows = await _rows(edge, batch, agent, _Table(file, named_encoding(form.fields)), kept, accepted_at)
         if not rows.rows or (rows.invalid and not accepts):
             return with_warnings(refusal_of(rows, accepts=accepts is True), warnings)
         if report is None:
@@ -128,8 +136,16 @@ def _temporary() -> IO[bytes]:
     return cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES))
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table before it is read, and the encoding that its sender names."""
+
+    file: BinaryIO
+    encoding: str | None
+
+
 async def _rows(
-    edge: Edge, batch: Batch, agent: Agent, file: BinaryIO, kept: IO[bytes], accepted_at: int
+    edge: Edge, batch: Batch, agent: Agent, table: _Table, kept: IO[bytes], accepted_at: int
 ) -> UploadedRows:
     """Read and check the table in a thread, few uploads at a time: others need threads and CPU too.
 
@@ -142,7 +158,9 @@ async def _rows(
 
     async with edge.uploads.places:
         try:
-            return await asyncio.to_thread(read_rows, file, variables, check, kept)
+            return await asyncio.to_thread(read_rows, table.file, variables, check, kept, table.encoding)
+        except EncodingError as error:
+            raise RefusedError(field_error((ENCODING,), str(error))) from error
         except TableError as error:
             raise RefusedError(field_error((FILE_FIELD,), str(error))) from error
 

@@ -16,7 +16,7 @@ UPLOADED: Final = "Calls uploaded successfully"
 def answer_of(report: Report | None, batch_id: str, submission_id: str, rows: UploadedRows, applied: str) -> Answer:
     """Return the answer once rows were published; `applied` is the value of `Preference-Applied`, "" for none."""
     headers = {"Preference-Applied": applied} if applied else {}
-    data = {"batchId": batch_id, "submissionId": submission_id, "totalCalls": rows.total}
+    data = {"batchId": batch_id, "submissionId": submission_id, "totalCalls": rows.total, **rows.notes.as_json()}
     if report is None or not report.complete:
         return unfinished(202, PENDING, "", data | _failed(rows), {**headers, "Location": REPORT_PATH + submission_id})
     data |= {"added": report.added} | _failed(rows, report)
@@ -29,7 +29,7 @@ def refusal_of(rows: UploadedRows, *, accepts: bool) -> Answer:
     """Return the refusal of a table of which nothing is stored: 422, or 400 if that is not for `type` to decide."""
     code = HttpCode.NO_VALID_RECORD if accepts else HttpCode.INVALID_ROWS
     error = RequestError(code, HTTP_CODES[code][1], None if accepts else "/type")
-    return failure([error], totalCalls=rows.total, added=0, **_failed(rows))
+    return failure([error], totalCalls=rows.total, added=0, **rows.notes.as_json(), **_failed(rows))
 
 
 def _failed(rows: UploadedRows, report: Report | None = None) -> dict[str, Any]:

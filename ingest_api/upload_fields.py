@@ -14,10 +14,11 @@ from ingest_api.field_errors import field_error
 BATCH_TYPES: Final = ("outbound", "mixed")
 """What the hosted service has; both mean the same here."""
 
+ENCODING: Final = "encoding"
 _TEXTS: Final = ("batchName", "timezone")
 _NUMBERS: Final = ("retry", "delay")
 _JSON: Final = ("callingNumbers", "callingHour", "allowedDays")
-FIELDS: Final = frozenset({*_TEXTS, *_NUMBERS, *_JSON, "file", "type", "batchType"})
+FIELDS: Final = frozenset({*_TEXTS, *_NUMBERS, *_JSON, ENCODING, "file", "type", "batchType"})
 """What a form has names for."""
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
@@ -50,6 +51,11 @@ def batch_type_error(fields: Mapping[str, str]) -> RequestError | None:
     if fields.get("batchType", "").strip().lower() in ("", *BATCH_TYPES):
         return None
     return field_error(("batchType",), f"must be {' or '.join(BATCH_TYPES)}")
+
+
+def named_encoding(fields: Mapping[str, str]) -> str | None:
+    """Return the encoding that the sender names for a CSV file, None for none."""
+    return fields.get(ENCODING, "").strip() or None
 
 
 def _number(text: str) -> Any:

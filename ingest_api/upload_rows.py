@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO, Final
 
 from ingest_api.seen_numbers import SeenNumbers
 from ingest_api.tables.reading import TableRecord, read_table, records_of
-from ingest_api.tables.rows import TableError
+from ingest_api.tables.rows import Notes, TableError
 from schemas.outcomes import Code, FieldError
 from schemas.records import CHUNK_RECORDS, Batch
 from schemas.submission_body import MAX_RECORDS
@@ -79,6 +79,7 @@ class UploadedRows:
     """A table read to its end. `records` has a line for each row that can be stored, `rows` its number."""
 
     records: IO[bytes]
+    notes: Notes = field(default_factory=Notes)
     rows: array[int] = field(default_factory=lambda: array("L"))
     failed: FailedRows = field(default_factory=FailedRows)
     invalid: int = 0
@@ -91,15 +92,20 @@ class UploadedRows:
 
 
 def read_rows(
-    file: BinaryIO, variables: Record, check: Callable[[Sequence[bytes]], CheckedRows], to: IO[bytes]
+    file: BinaryIO,
+    variables: Record,
+    check: Callable[[Sequence[bytes]], CheckedRows],
+    to: IO[bytes],
+    encoding: str | None = None,
 ) -> UploadedRows:
     """Read and check a whole table; what can be stored goes to the file `to`. Raise TableError.
 
     Takes seconds for a long table: for a thread. Memory grows by some 40 bytes a row, and by the failed ones shown.
     """
-    found = UploadedRows(to)
+    table = read_table(file, encoding)
+    found = UploadedRows(to, table.notes)
     seen = SeenNumbers()
-    for group in _groups(records_of(read_table(file), variables)):
+    for group in _groups(records_of(table, variables)):
         checked = check([record.raw for record in group])
         for index, record in enumerate(group):
             errors = _errors(record, checked.errors.get(index, ()))

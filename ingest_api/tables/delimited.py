@@ -16,7 +16,7 @@ from functools import partial
 from typing import BinaryIO, Final
 
 from ingest_api.tables.columns import phone_place
-from ingest_api.tables.encodings import encoding_of
+from ingest_api.tables.encodings import EncodingError, encoding_of, shown
 from ingest_api.tables.numbers import Numbers, Style
 from ingest_api.tables.quotes import Shape, first_cells, opening_line
 from ingest_api.tables.rows import MAX_COLUMNS, Notes, Row, Table, TableError, table_of
@@ -85,8 +85,8 @@ def _lines(text: io.TextIOWrapper, taken: list[str]) -> Iterator[str]:
             taken.append(line)
             yield line
     except UnicodeDecodeError:
-        raise TableError(
-            f"the text is not {text.encoding.upper()}: save the table as CSV in UTF-8, or name its encoding"
+        raise EncodingError(
+            f"the text is not {shown(text.encoding)}: save the table as CSV in UTF-8, or name its encoding"
         ) from None
 
 

@@ -38,14 +38,17 @@ class TableRecord:
     lines: Sequence[int] = ()
 
 
-def read_table(file: BinaryIO) -> Table:
-    """Return the table in a file, CSV or XLSX by its content. The file must be able to seek; raise TableError."""
+def read_table(file: BinaryIO, encoding: str | None = None) -> Table:
+    """Return the table in a file, CSV or XLSX by its content. The file must be able to seek; raise TableError.
+
+    `encoding` is the one that its sender names for CSV; None: it is found out.
+    """
     file.seek(0)
     start = file.read(8)
     file.seek(0)
     if start.startswith(_OLD_OFFICE):
         raise TableError("the file is an old .xls workbook, or has a password: save it as .xlsx, or as CSV")
-    table = read_workbook(file) if start.startswith(ZIP) else read_delimited(file)
+    table = read_workbook(file) if start.startswith(ZIP) else read_delimited(file, encoding)
     if table is None:
         raise TableError("the file is empty: give a header row with phoneNumber, and a row for each contact")
     return table

@@ -348,6 +348,15 @@ def test_rejected_rows_of_a_table_are_records_with_their_row_and_can_be_sent_aga
     assert api.records[0] == TYPED[1]
 
 
+def test_the_encoding_of_a_table_may_be_named(typed: Type) -> None:
+    Path("contacts.csv").write_bytes("phoneNumber,name\n1,Thérèse\n".encode("cp1252"))
+    with scripted_api() as api:
+        refused = send(typed, api, "--schema", schema_file(), "contacts.csv")
+        ended = send(typed, api, "--schema", schema_file(), "--encoding", "windows-1252", "contacts.csv")
+    assert (refused.code, "--encoding" in refused.err) == (2, True)
+    assert (ended.code, ended.json["encoding"], api.records[0]["name"]) == (0, "windows-1252", "Thérèse")
+
+
 def test_every_line_that_a_broken_quote_hides_counts_as_failed(typed: Type) -> None:
     hidden = '12125550004;x;1;1\n12125550005;"y;1;1\n12125550006;z;1;1\n12125550007;"w";1;1\n'
     Path("contacts.csv").write_text(TABLE + hidden)

@@ -87,6 +87,25 @@ async def test_a_workbook_is_read_as_well_whatever_its_name(world: World) -> Non
     ]
 
 
+async def test_an_answer_says_in_which_encoding_the_file_was_read(world: World) -> None:
+    rows = table(*[f"1212555{n:04},{name},1,1" for n, name in enumerate(["Łódź", "Świętosław", "Jędrzej", "Paweł"])])
+    data = (await send(world, rows.decode().encode("cp1250"))).json()["data"]
+    assert (data["encoding"], data["encodingGuessed"]) == ("windows-1250", True)
+    assert [record["name"] for record in sent(world)] == ["Łódź", "Świętosław", "Jędrzej", "Paweł"]
+    data = (await send(world, table(GOOD))).json()["data"]
+    assert (data["encoding"], data["encodingGuessed"]) == ("utf-8", False)
+
+
+async def test_an_encoding_that_is_not_clear_is_asked_for(world: World) -> None:
+    rows = table("12125551001,Thérèse,1,1").decode().encode("cp1252")
+    answer = await send(world, rows)
+    (error,) = answer.json()["data"]["errors"]
+    assert (answer.status_code, error["code"], error["path"]) == (400, "field_invalid", "/encoding")
+    assert "windows-1252" in error["message"]
+    answer = await send(world, rows, fields=form(encoding="windows-1252"))
+    assert (answer.status_code, sent(world)[0]["name"]) == (201, "Thérèse")
+
+
 async def test_invalid_rows_are_left_out_and_named_with_all_their_errors(world: World) -> None:
     answer = await send(world, table(GOOD, BAD_AMOUNT, "", "123,,x,y"))
     data = answer.json()["data"]
@@ -189,6 +208,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
     (form(allowedDays="[1, 1]"), "/allowedDays"),
     (form(callingNumbers='{"a": 1}'), "/callingNumbers"),
     (form(batchType="sideways"), "/batchType"),
+    (form(encoding="klingon"), "/encoding"),
 ]
 
 
