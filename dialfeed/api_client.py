@@ -215,7 +215,8 @@ class ApiClient:
                     return response, repeated
                 repeated += response.status_code in _UNKNOWN
                 pause = max(pause, _retry_after(response))
-                failure = UnreachableError(f"the API answers {response.status_code}: {_sentence(response)}")
+                what = f"the API answers {response.status_code}: {_sentence(response)}"
+                failure = UnreachableError(what, "Try again later; `dialfeed doctor` looks for the cause.")
             if time.monotonic() + pause > deadline:
                 raise failure if not repeated else UnknownOutcomeError(failure.sentence, failure.remedy)
             log.warning("sent_again_later", reason=failure.sentence, seconds=round(pause, 1))

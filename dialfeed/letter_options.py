@@ -24,7 +24,12 @@ def filter_options(command: Callable[..., R]) -> Callable[..., R]:
         click.option("--batch", type=ID, metavar="B", help="Those of this batch."),
         click.option("--submission", type=ID, metavar="S", help="Those of this submission."),
         click.option("--index", type=click.IntRange(0, 2**32 - 1), metavar="N", help="The record with this index."),
-        click.option("--code", type=click.Choice([str(code) for code in RECORD_CODES]), metavar="CODE"),
+        click.option(
+            "--code",
+            type=click.Choice([str(code) for code in RECORD_CODES]),
+            metavar="CODE",
+            help="Those whose first error has this code, see docs/codes.md.",
+        ),
         click.option(
             "--class",
             "failure_class",
@@ -66,4 +71,4 @@ def _moment(option: str, text: str | None, now: int) -> int | None:
     try:
         return moment(text, now) if text is not None else None
     except ValueError as error:
-        raise WrongUseError(f"{option} {error}", "Correct it.") from None
+        raise WrongUseError(f"{option} {error}", f"Give it as {option} 2026-03-01T09:00:00Z or {option} 2h.") from None

@@ -46,7 +46,12 @@ def filter_options(command: Callable[..., R]) -> Callable[..., R]:
             type=click.Choice([str(code) for code in Code]),
             help="Only those whose first error has this code.",
         ),
-        click.option("--class", "failure_class", type=click.Choice([str(one) for one in FailureClass])),
+        click.option(
+            "--class",
+            "failure_class",
+            type=click.Choice([str(one) for one in FailureClass]),
+            help="Only those that this side has to act on, see docs/codes.md.",
+        ),
         click.option(
             "--stage", type=UTF8, metavar="STAGE", help="Only those that failed in this stage: cut, clean or load."
         ),

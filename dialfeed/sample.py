@@ -119,7 +119,8 @@ async def _make_key(publisher: Publisher, workspace_id: str, data: Path) -> str:
 def _body_of(answer: httpx.Response) -> dict[str, Any]:
     body: dict[str, Any] = answer.json()
     if answer.status_code not in (200, 202, 207):
-        raise CommandError(f"the sample was answered {answer.status_code}: {body.get('errorMessage')}")
+        what = f"the sample was answered {answer.status_code}: {body.get('errorMessage')}"
+        raise CommandError(what, "`dialfeed doctor` looks for the cause.")
     return body
 
 

@@ -34,7 +34,9 @@ def _from_file(schema: Path) -> Record:
     except OSError as error:
         raise WrongUseError(f"{schema} cannot be read: {error.strerror}", "Name another file.") from None
     except SchemaRefused as error:
-        raise WrongUseError(f"{schema} is no schema of an agent: {error.reason}", "Correct it.") from None
+        raise WrongUseError(
+            f"{schema} is no schema of an agent: {error.reason}", "See docs/agent-schemas.md."
+        ) from None
 
 
 async def _registered(settings: Settings, batch_id: str) -> Record | None:

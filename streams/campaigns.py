@@ -49,11 +49,14 @@ class Campaigns:
         batch = self.registry.batches.get(batch_id)
         if batch is None:  # whenever it was deleted: nobody would make the call
             return _DELETED if batch_id in self.registry.ever.batches else _UNKNOWN
-        return self.of(as_of(batch, accepted_at), accepted_at, version)
+        then = as_of(batch, accepted_at)
+        had_agent = self.registry.agent_of_batch(then, accepted_at) is not None
+        return self.of(then if had_agent else batch, accepted_at, version)
 
     def of(self, batch: Batch, accepted_at: int, named: int | None = None) -> Campaign | FieldError:
         """Do as `find` does for a batch that need not be registered yet."""
-        agent = self.registry.agent_of_batch(batch, accepted_at)
+        state = self.registry
+        agent = state.agent_of_batch(batch, accepted_at) or state.agent_of_batch(batch)  # where none was assigned then
         if agent is None:
             return FieldError(Code.AGENT_UNKNOWN, "/batchId", "no agent is assigned to any of the batch's numbers")
         version = version_at(agent, accepted_at) if named is None else _version(agent, named)

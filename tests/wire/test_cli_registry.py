@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -214,3 +216,53 @@ def test_a_campaign_that_is_refused_makes_nothing(typed: Type, made: dict[str, A
     ended = typed("campaign", "create", "--schema", "agent.avsc", "--workspace", "New", "--number", "call me", "x")
     assert (ended.code, ended.out) == (2, "")
     assert [one["workspaceId"] for one in typed("workspace", "list", "--json").json] == [made["workspaceId"]]
+
+
+NEW_AGENT = "agent create --workspace Acme --schema agent.avsc"
+NEW_NUMBER = "number create --workspace Acme --agent AGENT"
+NEW_BATCH = "batch create --workspace Acme --number SECOND"
+NEW_CAMPAIGN = "campaign create --workspace Acme --schema agent.avsc"
+ADVICE = [
+    # what is refused, the advice that comes with it, and commands that follow the advice: each of them succeeds
+    ("batch show nothing", "See `dialfeed batch list`", ["batch list", "batch show BATCH"]),
+    ("key create", "Give either --workspace or --admin", ["key create --admin", "key create --workspace Acme"]),
+    ("key create --workspace Nobody", "See `dialfeed workspace list`", ["workspace list"]),
+    ("workspace create Acme", "Use it: its id is WORKSPACE", ["agent list --workspace WORKSPACE"]),
+    ("workspace create ' '", "Take 1 to 200 printable characters", ["workspace create Other"]),
+    ("agent create --workspace Acme --schema bad.avsc", "Change the schema", [NEW_AGENT]),
+    ("agent update AGENT --schema stricter.avsc", "make another agent", [f"{NEW_AGENT} --name stricter"]),
+    (f"{NEW_NUMBER} 12125551001", "Use it: its phone id is PHONE", ["batch update BATCH --number PHONE"]),
+    (f"{NEW_NUMBER} +1212", "Correct the number", [f"{NEW_NUMBER} 12125551007"]),
+    (f"{NEW_BATCH} --timezone Berlin x", "such as America/New_York", [f"{NEW_BATCH} --timezone America/New_York x"]),
+    (f"{NEW_BATCH} --calling-hours 9-5 x", "as in 09:00-18:00", [f"{NEW_BATCH} --calling-hours 09:00-18:00 x"]),
+    (f"{NEW_BATCH} --day today x", "Days are sun, mon,", [f"{NEW_BATCH} --day sun --day 1 x"]),
+    (f"{NEW_CAMPAIGN} --number 12125551001 x", "Leave --number out, give another", [f"{NEW_CAMPAIGN} x"]),
+    (
+        "number delete PHONE",
+        "Give them other numbers, or delete them: BATCH",
+        ["batch update BATCH --number SECOND", "number delete PHONE"],
+    ),
+    (
+        "agent delete OTHER",
+        "Assign them to another agent, or delete them: SECOND",
+        ["number assign SECOND --agent AGENT", "agent delete OTHER"],
+    ),
+]
+
+
+def test_advice_that_comes_with_a_refusal_can_be_followed(typed: Type, made: dict[str, Any]) -> None:
+    Path("bad.avsc").write_text('"string"')
+    Path("stricter.avsc").write_text(SCHEMA.replace("firstName", "lastName"))
+    other = typed(*NEW_AGENT.split(), "--name", "other", "--json").json["agentId"]
+    number = ("number", "create", "--workspace", "Acme", "--agent", other, "12125551008", "--json")
+    ids = {"BATCH": made["batchId"], "PHONE": made["phoneId"], "AGENT": made["agentId"], "OTHER": other}
+    ids |= {"WORKSPACE": made["workspaceId"], "SECOND": typed(*number).json["phoneId"]}
+
+    def filled(text: str) -> str:
+        return re.sub(r"\b[A-Z]{4,}\b", lambda name: ids[name[0]], text)
+
+    for refused, advice, steps in ADVICE:
+        ended = typed(*shlex.split(filled(refused)))
+        assert (ended.code, filled(advice) in ended.err) == (2, True), (refused, ended.err)
+        for step in steps:
+            assert typed(*shlex.split(filled(step))).code == 0, (refused, step)

@@ -9,6 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from schemas.outcomes import Code, FieldError
 from schemas.records import Agent, AgentVersion, Batch, CallingNumber, Chunk
+from schemas.registrations import assigned_number
 from schemas.registry import Registry, changed
 from streams.campaigns import Campaign, Campaigns
 from streams.gathering import Window
@@ -96,3 +97,22 @@ def test_nobody_calls_for_a_batch_that_was_deleted(campaigns: Campaigns, accepte
     found = campaigns.find("b", accepted_at)
     assert isinstance(found, FieldError)
     assert (found.code, "deleted" in found.message) == (Code.BATCH_UNKNOWN, True)
+
+
+def test_what_had_no_agent_goes_through_once_one_is_assigned(campaigns: Campaigns) -> None:
+    registry = campaigns.registry
+    nobody = msgspec.structs.replace(registry.numbers["n"], phone_id="m", agent_id=None)
+    registry.apply(nobody)
+    registry.apply(msgspec.structs.replace(registry.batches["b"], batch_id="c", phone_ids=["m"]))
+    found = campaigns.find("c", 1500)
+    assert isinstance(found, FieldError)
+    assert found.code is Code.AGENT_UNKNOWN
+    registry.apply(assigned_number(nobody, registry.agents["a"], 99_000))
+    assert isinstance(campaigns.find("c", 1500), Campaign)
+
+
+def test_what_had_no_agent_goes_through_once_the_batch_has_other_numbers(campaigns: Campaigns) -> None:
+    registry = campaigns.registry
+    batch = msgspec.structs.replace(registry.batches["b"], batch_id="c", phone_ids=["nobody"])
+    registry.apply(changed(batch, msgspec.structs.replace(batch, phone_ids=["n"]), 99_000))
+    assert isinstance(campaigns.find("c", 1500), Campaign)
