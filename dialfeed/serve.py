@@ -20,6 +20,7 @@ from dialfeed.exits import WrongUseError
 from dialfeed.heartbeat import BEAT_SECONDS, Heartbeat
 from dialfeed.installation import cannot_listen, require_engine
 from dialfeed.kafka_publisher import KafkaPublisher
+from dialfeed.lag_reader import KafkaLag
 from dialfeed.registry_session import RULES
 from dialfeed.registry_topic import RegistryTopic
 from dialfeed.replay_group import ReplayGroup
@@ -97,6 +98,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         replays = await stack.enter_async_context(ReplaysTopic(kafka))
         workers = await stack.enter_async_context(WorkerGroup(kafka))
         waits = await stack.enter_async_context(WorkerWaits(kafka))
+        lags = await stack.enter_async_context(KafkaLag(kafka))
         receipts = ReceiptConsumer(kafka)
         members = [receipts.run(), ReplayGroup(kafka, publisher, replays, registry).run()]
         followed = [registry.ended(), replays.ended(), waits.ended()]
@@ -117,6 +119,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
             check_rows=row_check(registry.state, settings.max_record_bytes),
             replays=replays,
             rehearse=partial(_rehearsed, settings, kafka, registry, clickhouse),
+            lags=lags,
             checks=_checks(publisher, registry, workers, clickhouse) | {"breaker": waits.check},
         )
         garbage.settle()

@@ -22,6 +22,7 @@ from ingest_api.routes import routes
 from ingest_api.settings import EdgeSettings
 from ingest_api.upload_rows import CheckRows
 from ingest_api.waiting import ReceiptSource
+from schemas.consumer_lag import LagReader
 from schemas.messages import Publisher
 from schemas.outcomes import FieldError
 from schemas.registry import RegistryReader
@@ -43,6 +44,7 @@ def create_app(
     check_rows: CheckRows,
     replays: ReplayReader,
     rehearse: Rehearse,
+    lags: LagReader,
     checks: Mapping[str, Check] = NO_CHECKS,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
 ) -> Starlette:
@@ -51,7 +53,7 @@ def create_app(
     admission = Admission(
         most_requests=settings.max_waiting, most_bytes=settings.max_held_bytes, retry_after_seconds=later
     )
-    metrics = Metrics(store, lambda: admission.requests, now_ms)
+    metrics = Metrics(store, lambda: admission.requests, now_ms, lags)
     edge = Edge(
         settings=settings,
         access=Access(registry, seconds=settings.bus_seconds, retry_after_seconds=later),

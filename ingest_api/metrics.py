@@ -1,14 +1,15 @@
 """`GET /metrics`: what this process does, and what the store holds, in Prometheus' text format.
 
-Labels are closed lists of ours: codes, classes, outcomes, routes, methods, statuses. `docs/metrics.md` names all.
+Labels are closed lists of ours: codes, classes, outcomes, routes, methods, statuses, groups, topics.
+`docs/metrics.md` names all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Final, Generic, TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -16,11 +17,13 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas.consumer_lag import ConsumerLag, LagReader
 from schemas.messages import WorldError
 from schemas.replay_board import OUTCOMES
 from schemas.stores import Figures, Mended, Store
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 ASK_EVERY_SECONDS: Final = 10.0
 ASK_WITHIN_SECONDS: Final = 2.5
@@ -31,9 +34,10 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 class Metrics:
     """The metrics of one process. Belongs to one event loop."""
 
-    def __init__(self, store: Store, waiting: Callable[[], int], now_ms: Callable[[], int]) -> None:
+    def __init__(self, store: Store, waiting: Callable[[], int], now_ms: Callable[[], int], lags: LagReader) -> None:
         self.registry = CollectorRegistry()
         self.stored = StoredFigures(store, now_ms)
+        self.lags = Lags(lags, now_ms)
         labels = ("route", "method", "status")
         self._requests = Counter("dialfeed_http_requests", "Requests answered", labels, registry=self.registry)
         self._seconds = Histogram(
@@ -50,6 +54,7 @@ class Metrics:
             "dialfeed_http_connections_refused", "Connections refused, there being too many", registry=self.registry
         )
         self.registry.register(self.stored)
+        self.registry.register(self.lags)
         ProcessCollector(registry=self.registry)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -67,36 +72,68 @@ class Metrics:
         self._connections_refused.inc()
 
     async def text(self) -> bytes:
-        """Return everything, with figures of the store that are at most some ten seconds old."""
-        await self.stored.renew()
+        """Return everything, with figures of ClickHouse and Kafka that are at most some ten seconds old."""
+        await asyncio.gather(self.stored.renew(), self.lags.renew())
         return generate_latest(self.registry)
 
 
-class StoredFigures(Collector):
-    """What the store last said; nothing while it says nothing."""
+class _Asked(Generic[T]):
+    """What somebody else last said, nothing while they say nothing."""
 
-    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
-        self._store, self._now_ms = store, now_ms
-        self._figures: Figures | None = None
+    def __init__(self, ask: Callable[[], Awaitable[T]], whom: str) -> None:
+        self._ask_them, self._whom = ask, whom
+        self._figures: T | None = None
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
 
     async def renew(self) -> None:
-        """Ask the store if that is due. Never raises."""
+        """Ask if that is due. Never raises."""
         async with self._asking:
             if time.monotonic() - self._asked_at >= ASK_EVERY_SECONDS:
                 self._figures = await self._ask()
                 self._asked_at = time.monotonic()
 
-    async def _ask(self) -> Figures | None:
+    async def _ask(self) -> T | None:
         try:
             async with asyncio.timeout(ASK_WITHIN_SECONDS):
-                return await self._store.figures()
+                return await self._ask_them()
         except (WorldError, TimeoutError) as error:
-            log.warning("figures_not_known", error=type(error).__name__)
+            log.warning("figures_not_known", of=self._whom, error=type(error).__name__)
         except Exception as error:  # noqa: BLE001  # a scrape has other things to say
-            log.error("figures_failed", error=type(error).__name__)  # noqa: TRY400  # texts of errors may hold records
+            log.error("figures_failed", of=self._whom, error=type(error).__name__)  # noqa: TRY400  # texts of errors may hold records
         return None
+
+
+class Lags(_Asked[Sequence[ConsumerLag]], Collector):
+    """How far the consumer groups are behind, as Kafka last said."""
+
+    def __init__(self, reader: LagReader, now_ms: Callable[[], int]) -> None:
+        super().__init__(reader.lags, "Kafka")
+        self._now_ms = now_ms
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the lags."""
+        yield GaugeMetricFamily("dialfeed_kafka_up", "1 if Kafka told the lags", int(self._figures is not None))
+        labels = ["group", "topic"]
+        behind = GaugeMetricFamily("dialfeed_consumer_lag_messages", "Messages not read yet", labels=labels)
+        age = GaugeMetricFamily(
+            "dialfeed_consumer_oldest_unread_age_seconds", "Since the oldest of them was written", labels=labels
+        )
+        for lag in self._figures or ():
+            behind.add_metric([lag.group, lag.topic], lag.messages)
+            oldest = self._now_ms() - lag.oldest_at if lag.oldest_at is not None else 0
+            age.add_metric([lag.group, lag.topic], max(0, oldest) / 1000)
+        if self._figures is not None:
+            yield behind
+            yield age
+
+
+class StoredFigures(_Asked[Figures], Collector):
+    """What the store last said."""
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        super().__init__(store.figures, "ClickHouse")
+        self._now_ms = now_ms
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the store's figures."""

@@ -20,7 +20,7 @@ from ingest_api.app import create_app
 from ingest_api.server import listen, serve
 from ingest_api.settings import EdgeSettings
 from schemas.outcomes import Code, FieldError
-from tests.support.edge_memory import LoopbackReceipts, MemoryRegistry, MemoryReplays, MemoryStore
+from tests.support.edge_memory import LoopbackReceipts, MemoryLags, MemoryRegistry, MemoryReplays, MemoryStore
 from tests.support.known import (
     BATCH,
     KEY,
@@ -38,6 +38,7 @@ class World:
     store: MemoryStore = field(default_factory=MemoryStore)
     receipts: LoopbackReceipts = field(default_factory=LoopbackReceipts)
     replays: MemoryReplays = field(default_factory=MemoryReplays)
+    lags: MemoryLags = field(default_factory=MemoryLags)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     pipeline: LoopbackPipeline = field(init=False)
     http: httpx.AsyncClient = field(init=False)
@@ -95,6 +96,7 @@ async def served(**settings: Any) -> AsyncIterator[World]:
         check_rows=row_check(world.registry.state, 16 * 1024),
         replays=world.replays,
         rehearse=world.replays.rehearse,
+        lags=world.lags,
         checks={"store": world.store.writable},
         now_ms=lambda: world.now_ms,
     )

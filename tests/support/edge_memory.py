@@ -8,6 +8,7 @@ from typing import Any
 
 from ingest_api import openapi_replays
 from ingest_api.waiting import WaitingReports
+from schemas.consumer_lag import ConsumerLag
 from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy, KeptLetter
 from schemas.identity import uuid_texts
 from schemas.messages import TryAgainError
@@ -93,6 +94,19 @@ class MemoryReplays:
         for value in self.topic:
             self.board.apply(value, NOW_MS)
         self.topic.clear()
+
+
+class MemoryLags:
+    """A Kafka that tells of its consumer groups what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[ConsumerLag] = []
+        self.down = False
+
+    async def lags(self) -> list[ConsumerLag]:
+        if self.down:
+            raise TryAgainError("no broker answers")
+        return self.told
 
 
 class MemoryStore:

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest_api import metrics
+from schemas.consumer_lag import ConsumerLag
 from schemas.stores import FailedRecords, Figures, Mended
 from tests.support.edge import World, served
 from tests.support.known import BATCH, NOW_MS
@@ -62,6 +63,24 @@ async def test_what_the_store_knows(world: World) -> None:
     assert found["process_resident_memory_bytes",] > 0
 
 
+async def test_what_kafka_knows_of_the_consumer_groups(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "ASK_EVERY_SECONDS", 0.0)
+    world.lags.told = [
+        ConsumerLag("load", "calls.phone-log", 12, NOW_MS - 7_500),
+        ConsumerLag("load", "calls.status", 0, None),
+    ]
+    found = await scraped(world)
+    assert found["dialfeed_consumer_lag_messages", "load", "calls.phone-log"] == 12
+    assert found["dialfeed_consumer_oldest_unread_age_seconds", "load", "calls.phone-log"] == 7.5
+    assert found["dialfeed_consumer_lag_messages", "load", "calls.status"] == 0
+    assert found["dialfeed_consumer_oldest_unread_age_seconds", "load", "calls.status"] == 0
+    assert found["dialfeed_kafka_up",] == 1
+    world.lags.down = True
+    found = await scraped(world)
+    assert found["dialfeed_kafka_up",] == 0
+    assert not [name for name, *_ in found if name.startswith("dialfeed_consumer")]
+
+
 async def test_a_store_that_is_away_fails_no_scrape_and_is_not_asked_each_time(world: World) -> None:
     world.store.down = True
     first, asked = await scraped(world), world.store.questions
@@ -93,6 +112,7 @@ async def test_requests_are_counted_by_route_and_status_without_what_they_name(w
 
 
 async def test_the_document_names_every_metric(world: World) -> None:
+    world.lags.told = [ConsumerLag("load", "calls.status", 0, None)]
     documented = set(re.findall(r"^\| `(dialfeed_\w+)`", DOCUMENT.read_text(), re.MULTILINE))
     await scraped(world)
     names = {re.sub(r"_(bucket|count|sum)$", "", name) for name, *_ in await scraped(world)}

@@ -87,6 +87,7 @@ async def test_the_document_has_exactly_the_routes_of_the_application() -> None:
         check_rows=lambda _, records, __: CheckedRows([None] * len(records), {}),
         replays=world.replays,
         rehearse=world.replays.rehearse,
+        lags=world.lags,
     )
     assert {route.path for route in app.routes} == {path for path, _ in operations()}  # type: ignore[attr-defined]
 
