@@ -98,16 +98,21 @@ RECORD_CODES: Final[dict[Code, CodeMeaning]] = {
         FailureClass.DATA, "no batch id in the body, the header batch-id or the key", "name the batch"
     ),
     Code.BATCH_UNKNOWN: CodeMeaning(
-        FailureClass.POLICY, "no batch has this id", "create the batch, then replay", retryable=True
+        FailureClass.POLICY,
+        "no batch has this id",
+        "replay to a batch that exists (`--to-batch`), or send the records again with its id",
+        retryable=True,
     ),
     Code.AGENT_UNKNOWN: CodeMeaning(
         FailureClass.POLICY,
         "no agent is assigned to any of the batch's calling numbers",
-        "assign an agent to a number of the batch, then replay",
+        "assign an agent to a number of the batch (`dialfeed number assign`), then replay",
         retryable=True,
     ),
     Code.SCHEMA_UNUSABLE: CodeMeaning(
-        FailureClass.SCHEMA, "the agent's variable schema cannot be used", "fix the agent's schema, then replay"
+        FailureClass.SCHEMA,
+        "the agent's variable schema cannot be used",
+        "give the agent a schema that can be used, then replay with its version (`--agent-version`)",
     ),
     Code.SINK_REJECTED: CodeMeaning(
         FailureClass.SINK, "ClickHouse refuses exactly this row", "look at the row's values, or tell the operator"
@@ -186,7 +191,7 @@ HTTP_REMEDIES: Final[dict[HttpCode, str]] = {
     HttpCode.FORBIDDEN: "send a valid key of the workspace that owns the batch",
     HttpCode.NOT_FOUND: "check the path and the id",
     HttpCode.BATCH_NOT_FOUND: "check the batch id; `GET /api/call/batches` lists them",
-    HttpCode.AGENT_NOT_FOUND: "assign an agent to one of the batch's calling numbers",
+    HttpCode.AGENT_NOT_FOUND: "assign an agent to one of the batch's calling numbers: `dialfeed number assign`",
     HttpCode.SUBMISSION_NOT_FOUND: "check the submission id and the key",
     HttpCode.METHOD_NOT_ALLOWED: "use a method that `Allow` names",
     HttpCode.BODY_TOO_LARGE: "send fewer records at a time",

@@ -116,3 +116,12 @@ def test_what_had_no_agent_goes_through_once_the_batch_has_other_numbers(campaig
     batch = msgspec.structs.replace(registry.batches["b"], batch_id="c", phone_ids=["nobody"])
     registry.apply(changed(batch, msgspec.structs.replace(batch, phone_ids=["n"]), 99_000))
     assert isinstance(campaigns.find("c", 1500), Campaign)
+
+
+def test_what_a_schema_made_unusable_goes_through_with_a_later_version(campaigns: Campaigns) -> None:
+    versions = [AgentVersion(version=n, schema=text, created_at=n * 1000) for n, text in enumerate(("{", SCHEMA), 1)]
+    campaigns.registry.apply(Agent(agent_id="a", workspace_id="w", name="n", versions=versions, created_at=1))
+    found = campaigns.find("b", 1500)
+    assert isinstance(found, FieldError)
+    assert found.code is Code.SCHEMA_UNUSABLE
+    assert isinstance(campaigns.find("b", 1500, 2), Campaign)
