@@ -42,7 +42,7 @@ doctor: $(RUN) ## look for what is missing or wrong, with the remedy of each
 	@$(BIN)/dialfeed doctor
 
 compose-smoke: ## build the image, try docker-compose.yml (STAND_INS=1: on base images made here)
-	@$(PYTHON) tests/compose/smoke.py $(if $(STAND_INS),--stand-ins)
+	@$(PYTHON) -m tests.compose.smoke $(if $(STAND_INS),--stand-ins)
 
 lock: $(TOOLS) ## write the lock files anew
 	$(LOCK) pyproject.toml --output-file requirements.lock

@@ -31,7 +31,7 @@ MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 
 MAX_UPLOAD_BYTES: Final = 256 * 1024 * 1024
 LEAST_SECRET_CHARACTERS: Final = 16
-_ADDRESSES: Final = ("kafka", "clickhouse", "http", "calling_service")
+_ADDRESSES: Final = ("kafka", "clickhouse", "http", "url", "calling_service")
 """Where people write passwords: a wrong value is shown only if it can hold none."""
 
 

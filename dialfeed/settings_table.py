@@ -15,6 +15,8 @@ from schemas.nearest import nearest
 ENVIRONMENT_ONLY: Final = {
     "DIALFEED_KAFKA_ARCHIVE": "address of a copy of Kafka's archive, its `.sha512` beside it, for machines without "
     "internet",
+    "DIALFEED_BIND": "address that `docker-compose.yml` publishes the API on; unset: `127.0.0.1`",
+    "DIALFEED_PORT": "port that `docker-compose.yml` publishes the API on, or a range of them; unset: `8080`",
     "DIALFEED_TEST_KAFKA": "bootstrap servers that the tests use instead of starting a broker",
 }
 """Read where they are used, and from the environment only."""

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from dialfeed.topic_status import Found, TopicStatus, copies, statuses
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError, TryAgainError
-from schemas.topics import READ_TOGETHER, TOPICS, Topic
+from schemas.topics import READ_TOGETHER, TOPICS, WORKER_GROUP, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +60,7 @@ async def create_missing(connection: KafkaConnection) -> list[str]:
         if missing:
             _check(await admin.create_topics(missing))
             await _until_led(admin, [topic.name for topic in missing])
+        await _until_coordinated(admin, connection.topic(WORKER_GROUP))
     return [topic.name for topic in missing]
 
 
@@ -102,6 +110,25 @@ async def _until_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise TryAgainError("Kafka has made the topics, but their partitions have no leader yet") from None
+
+
+async def _until_coordinated(admin: AIOKafkaAdminClient, group: str) -> None:
+    """Return once groups have a coordinator. A new cluster makes its topic for them when it is first asked.
+
+    Kafka's clients would log an error for each time they ask too soon.
+    """
+    with suppress(TimeoutError, KafkaError):  # a cluster that forbids to ask had groups before
+        async with asyncio.timeout(LED_WITHIN_SECONDS):
+            while not await _has_coordinator(admin, group):  # noqa: ASYNC110  as above
+                await asyncio.sleep(0.05)
+
+
+async def _has_coordinator(admin: AIOKafkaAdminClient, group: str) -> bool:
+    try:
+        await admin.list_consumer_group_offsets(group)
+    except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError):
+        return False
+    return True
 
 
 def _is_led(topic: dict[str, Any]) -> bool:

@@ -127,6 +127,7 @@ def test_a_password_without_sasl_is_refused_because_it_would_protect_nothing() -
         ("calling_service", "https:/user:hunter2@host"),
         ("calling_service", "https://user:hunter2 @host/a?b=http://c@d"),
         ("http", "user:hunter2@host:1"),
+        ("url", "https:/user:hunter2@host"),
         ("clickhouse", "http://host/?password=hunter2"),
         ("kafka", "user:hunter2@host"),
     ],
