@@ -27,7 +27,7 @@ NAME: Final = "first admin key"
 FILE: Final = "admin.key"
 _BLOCK: Final = """
   ------------------------------------------------------------------
-  The key of the administration (/api/admin). It is shown this once,
+  The admin key (for /api/admin). It is shown this once,
   and kept in {file}:
 
       {api_key}

@@ -30,7 +30,7 @@ SUBCOMMANDS: Final = {
     "send": Subcommand("commands_send:send", "Send a file of records and report what became of each."),
     "report": Subcommand("commands_report:report", "Show what became of a submission."),
     "dead-letters": Subcommand("commands_dead_letters:dead_letters", "List, count, show and export what failed."),
-    "replay": Subcommand("commands_replay:replay", "Try dead letters again, once the cause is mended."),
+    "replay": Subcommand("commands_replay:replay", "Replay dead letters, once their cause is fixed."),
     "campaign": Subcommand("commands_campaign:campaign", "Make a campaign with all that it needs, in one go."),
     "simulate": Subcommand("commands_simulate:simulate_command", "Stand in for a calling service, without telephones."),
     "sql": Subcommand("commands_sql:sql", "Ask what is stored by a SELECT of your own."),
@@ -39,7 +39,7 @@ SUBCOMMANDS: Final = {
     "agent": Subcommand("commands_agent:agent", "Make, update and delete voice-AI agents with their variable schemas."),
     "number": Subcommand("commands_number:number", "Make, assign, list and delete calling numbers."),
     "batch": Subcommand("commands_batch:batch", "Make, update, list and delete batches, the campaigns."),
-    "doctor": Subcommand("commands_doctor:doctor", "Check everything, and say how to mend what is wrong."),
+    "doctor": Subcommand("commands_doctor:doctor", "Check everything, and say how to fix what is wrong."),
     "health": Subcommand("commands_health:health", "Say whether a part works, for health checks."),
     "topics": Subcommand("commands_topics:topics", "Compare Kafka's topics with what they should be, or create them."),
     "api": Subcommand("commands_run:api", "Run the HTTP API only, for a cluster."),
@@ -91,7 +91,7 @@ def app_version() -> str:
 Examples:
   dialfeed run --sample                      everything on this machine, with a sample campaign
   dialfeed send --batch B contacts.ndjson    send contacts, wait for the answer, keep the rejected ones
-  dialfeed doctor                            what is wrong, and how to mend it
+  dialfeed doctor                            what is wrong, and how to fix it
 
 \b
 Answers go to stdout (--json: one JSON document), logs and progress to stderr.
@@ -100,7 +100,9 @@ Exit codes: 0 done; 1 done, but something failed; 2 wrong use or a wrong setting
 130 interrupted.
 Settings are variables DIALFEED_..., from the environment or a .env: see docs/operating.md.""",
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show it.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
 def cli() -> None:
     """Contacts in, validated phone-log entries out, and a true report for every record."""
 
@@ -143,9 +145,9 @@ def _explain(error: Exception) -> ExitCode:
         case MustStopError():
             return _tell(str(error), "Then try again.", ExitCode.STOPPED)
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            return _tell(f"what is to be written has no place: {error.strerror}", "Make room.", ExitCode.STOPPED)
+            return _tell(f"disk full: {error.strerror}", "Make room.", ExitCode.STOPPED)
     traceback.print_exception(error)
-    return _tell("this is a fault of dialfeed's", "Please report it with the lines above.", ExitCode.STOPPED)
+    return _tell("this is a fault in dialfeed", "Please report it with the lines above.", ExitCode.STOPPED)
 
 
 def _tell(sentence: str, remedy: str, code: ExitCode) -> ExitCode:

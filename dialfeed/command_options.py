@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 REGISTRY_SETTINGS: Final = ("data", "kafka", "topic_prefix", "log")
 CLIENT_SETTINGS: Final = ("data", "log")
+SHARED_SETTINGS: Final = frozenset({"data", "kafka", "topic_prefix", "log"})
+"""Settings that are options of nearly every command; others are the command's own."""
 
 
 class Utf8Text(click.ParamType):
@@ -112,7 +114,8 @@ def examples(*lines: str) -> str:
 def _option(name: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
     description = str(Settings.model_fields[name].description).replace("`", "")
     text = f"{description[0].upper()}{description[1:]}. [{PREFIX}{name.upper()}]"
-    return click.option(f"--{name.replace('_', '-')}", name, cls=SharedOption, metavar="TEXT", help=text)
+    kind = SharedOption if name in SHARED_SETTINGS else click.Option
+    return click.option(f"--{name.replace('_', '-')}", name, cls=kind, metavar="TEXT", help=text)
 
 
 def _warn_of_unknown() -> None:

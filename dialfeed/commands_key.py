@@ -58,7 +58,7 @@ async def create(settings: Settings, as_json: bool, workspace: str | None, admin
 @settings_options(*REGISTRY_SETTINGS)
 @asynchronous
 async def list_all(settings: Settings, as_json: bool, workspace: str | None) -> None:
-    """List keys, oldest first; never what opens."""
+    """List keys, oldest first; never the keys themselves."""
     async with open_registry(settings) as registry:
         owner = registrations.find_workspace(registry.state, workspace).workspace_id if workspace else None
         kept = sorted(registry.state.keys.values(), key=lambda one: one.created_at)
@@ -72,7 +72,7 @@ async def list_all(settings: Settings, as_json: bool, workspace: str | None) -> 
 @settings_options(*REGISTRY_SETTINGS)
 @asynchronous
 async def revoke(settings: Settings, as_json: bool, key_id: str) -> None:
-    """Revoke the key KEY_ID: within seconds it opens nothing any more."""
+    """Revoke the key KEY_ID: it stops working within seconds."""
     async with open_registry(settings) as registry:
         revoked = registrations.revoked_key(registry.state, key_id, now_ms())
         await registry.write(revoked)

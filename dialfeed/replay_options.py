@@ -44,7 +44,8 @@ def filter_options(command: Callable[..., R]) -> Callable[..., R]:
         click.option(
             "--code",
             type=click.Choice([str(code) for code in Code]),
-            help="Only those whose first error has this code.",
+            metavar="CODE",
+            help="Only those whose first error has this code, see docs/codes.md.",
         ),
         click.option(
             "--class",

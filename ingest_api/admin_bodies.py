@@ -126,7 +126,7 @@ def workspace_shown(one: Workspace) -> dict[str, Any]:
 
 
 def key_shown(one: ApiKey) -> dict[str, Any]:
-    """Never what opens."""
+    """Never the key itself."""
     return {
         "keyId": one.key_id,
         "name": one.name,

@@ -51,7 +51,7 @@ def admin_paths() -> dict[str, Schema]:
         "/api/admin/workspaces/{id}": {"delete": _deletion("workspace", _WORKSPACE)},
         "/api/admin/keys": _kind("key", NewKey, {"workspaceId": _ID, "name": "crm"}, _KEY, {"apiKey": "df_..."}),
         "/api/admin/keys/{id}": {
-            "delete": _one("Revoke a key: within seconds it opens nothing any more", "key", {**_KEY, "revokedAt": _AT})
+            "delete": _one("Revoke a key: it stops working within seconds", "key", {**_KEY, "revokedAt": _AT})
         },
         "/api/admin/agents": _kind("agent", NewAgent, new_agent, _AGENT),
         "/api/admin/agents/{id}": {

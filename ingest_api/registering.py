@@ -20,7 +20,7 @@ async def register(edge: Edge, record: RegistryRecord) -> None:
     If Kafka fails just after it was published, it is durable all the same, and known later.
     """
     if not await published(edge.bus.begin([registry_message(record)]), edge.settings.wait_seconds):
-        raise refused(HttpCode.INTERNAL, "Kafka failed in the middle: it may or may not be there; look, then retry")
+        raise refused(HttpCode.INTERNAL, "Kafka failed in the middle: outcome unknown: check before you retry")
     try:
         await edge.access.catch_up()
     except RefusedError:

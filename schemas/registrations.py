@@ -148,7 +148,7 @@ def _key(workspace_id: str, name: str, now_ms: int) -> tuple[ApiKey, str]:
 
 
 def revoked_key(state: Registry, key_id: str, now_ms: int) -> ApiKey:
-    """Return the key as one that opens nothing any more; the time of a first revocation stays."""
+    """Return the key as one that stopped working; the time of a first revocation stays."""
     key = _owned(state.keys, "key", key_id, None)
     return msgspec.structs.replace(key, revoked_at=key.revoked_at or now_ms)
 

@@ -198,7 +198,7 @@ def test_a_full_disk_is_told(arguments: tuple[str, ...], child: Child) -> None:
     ended = child(">/dev/full", *arguments)
     assert (ended.returncode, ended.stderr.splitlines()) == (
         70,
-        ["dialfeed: what is to be written has no place: No space left on device", "Make room."],
+        ["dialfeed: disk full: No space left on device", "Make room."],
     )
 
 
