@@ -16,7 +16,7 @@ from dialfeed.output import render_report, render_rows, show
 from dialfeed.private_files import create_private
 from dialfeed.registry_topic import RegistryTopic, write
 from dialfeed.sample_records import BATCH, CALLING_NUMBER, SCHEMA, WORKSPACE, sample_records
-from schemas.identity import hash_api_key, new_api_key, new_id
+from schemas.identity import SAMPLE_WORKSPACE, hash_api_key, new_api_key, new_id
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Publisher
 from schemas.records import Agent, AgentVersion, ApiKey, Batch, CallingNumber, RegistryRecord, Workspace
@@ -58,8 +58,9 @@ class _Campaign:
 async def _campaign(publisher: Publisher, registry: RegistryTopic, data: Path) -> _Campaign:
     """Return the sample's campaign; make what is missing of it."""
     state = registry.state
-    found = next((w.workspace_id for w in state.workspaces.values() if w.name == WORKSPACE), None)
-    workspace_id = found or await _make_campaign(publisher)
+    workspace_id = SAMPLE_WORKSPACE
+    if workspace_id not in state.workspaces:
+        await _make_campaign(publisher)
     await registry.refresh()
     batch_id = next(b.batch_id for b in state.batches.values() if b.workspace_id == workspace_id and b.name == BATCH)
     api_key = _kept_key(state, workspace_id, data) or await _make_key(publisher, workspace_id, data)
@@ -67,9 +68,10 @@ async def _campaign(publisher: Publisher, registry: RegistryTopic, data: Path) -
     return _Campaign(api_key, batch_id)
 
 
-async def _make_campaign(publisher: Publisher) -> str:
+async def _make_campaign(publisher: Publisher) -> None:
+    """Make it in the workspace whose calls nobody is told of."""
     now = now_ms()
-    workspace_id, agent_id, phone_id = new_id(), new_id(), new_id()
+    workspace_id, agent_id, phone_id = SAMPLE_WORKSPACE, new_id(), new_id()
     version = AgentVersion(version=1, schema=SCHEMA, created_at=now)
     made: tuple[RegistryRecord, ...] = (
         Agent(agent_id=agent_id, workspace_id=workspace_id, name="Invoices", versions=[version], created_at=now),
@@ -92,7 +94,6 @@ async def _make_campaign(publisher: Publisher) -> str:
     )
     for record in made:
         await write(publisher, record)
-    return workspace_id
 
 
 def _kept_key(state: Registry, workspace_id: str, data: Path) -> str | None:

@@ -41,13 +41,19 @@ _NAMES: Final = (
     "Grace Hu",
 )
 _LANGUAGES: Final = ("en", "es", "fr", "hi")
-# Ranges kept for fiction where a country has them: nobody is called by a sample.
+_FICTION_AU: Final = ("006", "110", "156", "157", "158", "159")
+# Only numbers that are kept for fiction: 555-0100 to 555-0199 of an area code, +44 7700 900000 to 900999, and six of
+# Australia's +61 491 570. Nobody has them, whoever dials.
 _NUMBERS: Final[tuple[Callable[[int], str], ...]] = (
-    lambda i: f"1212555{i % 10_000:04d}",
-    lambda i: f"+1 (312) 555-{i % 10_000:04d}",
-    lambda i: f"+447700900{i // 5:03d}",
-    lambda i: f"+6140000{i % 10_000:04d}",
-    lambda i: f"0091 98765 {i % 100_000:05d}",
+    lambda i: "1{}55501{:02d}".format(*_of_area(i, 212, 312, 415, 617, 303)),
+    lambda i: "+1 ({}) 555-01{:02d}".format(*_of_area(i, 404, 206, 512, 713, 214)),
+    lambda i: f"+447700900{i:03d}",
+    lambda i: (
+        f"+61 491 570 {_FICTION_AU[i]}"
+        if i < len(_FICTION_AU)
+        else "+1 {} 555 01{:02d}".format(*_of_area(i, 305, 503, 704, 702, 919))
+    ),
+    lambda i: f"0044 7700 900{500 + i:03d}",
 )
 
 
@@ -59,9 +65,14 @@ def sample_records() -> list[Record]:
     return records
 
 
+def _of_area(turn: int, *areas: int) -> tuple[int, int]:
+    """Return the area code and the last two digits of the number whose turn it is, from 0."""
+    return areas[turn // 100], turn % 100
+
+
 def _contact(index: int) -> Record:
     return {
-        "phoneNumber": _NUMBERS[index % len(_NUMBERS)](index),
+        "phoneNumber": _NUMBERS[index % len(_NUMBERS)](index // len(_NUMBERS)),
         "name": _NAMES[index % len(_NAMES)],
         "account_id": 700_000 + index,
         "amount_due": round(19.9 + (index * 7919 % 50_000) / 100, 2),

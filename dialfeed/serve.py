@@ -42,9 +42,11 @@ from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Publisher, TryAgainError
 from schemas.replay_jobs import ReplayJob
 from schemas.topics import TopicName
+from sinks import calling_service
 from sinks.archive import Archive
 from sinks.calling_service import CallingService, Service
 from sinks.clickhouse import ClickHouse, connect
+from sinks.first_offsets import begin_at_the_end
 from sinks.load import Load
 from streams.pipeline import Limits
 
@@ -81,7 +83,7 @@ async def _load(settings: Settings, stop: asyncio.Event) -> None:
     async with (
         _store(settings) as clickhouse,
         KafkaPublisher(kafka) as publisher,
-        _running(_sink(settings, kafka, clickhouse, publisher), settings.data, publisher) as running,
+        _running(await _sink(settings, kafka, clickhouse, publisher), settings.data, publisher) as running,
     ):
         garbage.settle()
         log.info("load_ready")
@@ -106,7 +108,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         edge = edge_settings(settings)
         listening = stack.enter_context(_listening(edge))  # before a key is shown that nobody looks for after an error
         await ensure_admin_key(registry, publisher, settings.data)
-        sink = _sink(settings, kafka, clickhouse, publisher) if with_load else ()
+        sink = await _sink(settings, kafka, clickhouse, publisher) if with_load else ()
         running = await stack.enter_async_context(_running(sink, settings.data, publisher))
         app = create_app(
             edge,
@@ -197,16 +199,18 @@ class _Runner(Protocol):
     async def stop(self) -> bool: ...
 
 
-def _sink(
+async def _sink(
     settings: Settings, kafka: KafkaConnection, clickhouse: ClickHouse, publisher: Publisher
 ) -> tuple[_Runner, ...]:
     load = Load(kafka, clickhouse, publisher, app_version=version("dialfeed"))
-    return load, Archive(kafka, clickhouse), *_calling_service(settings, kafka)
+    return load, Archive(kafka, clickhouse), *await _calling_service(settings, kafka)
 
 
-def _calling_service(settings: Settings, kafka: KafkaConnection) -> tuple[_Runner, ...]:
+async def _calling_service(settings: Settings, kafka: KafkaConnection) -> tuple[_Runner, ...]:
+    """Return what tells the calling service, if there is one: of what comes from now on, where it is new."""
     if settings.calling_service is None:
         return ()
+    await begin_at_the_end(kafka, calling_service.GROUP, TopicName.DIALER)
     secret = settings.calling_service_secret
     return (
         CallingService(

@@ -263,7 +263,7 @@ def _drops_pending(request: Request) -> bool:
 
 async def _pending(edge: Edge, batch_id: str) -> int:
     counts = (await from_store(edge, edge.store.batch_counts([batch_id]))).get(batch_id)
-    return counts.total_calls - counts.picked if counts is not None else 0
+    return counts.pending if counts is not None else 0
 
 
 LISTING_PARAMETERS: Final = (*PAGE_PARAMETERS, "workspaceId")

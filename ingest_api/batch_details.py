@@ -14,11 +14,13 @@ CREATED: Final = "created"
 PENDING: Final = "pending"
 IN_PROGRESS: Final = "in-progress"
 COMPLETED: Final = "completed"
+CANCELED: Final = "canceled"
 BATCH_STATUSES: Final = {
     CREATED: "no contact is stored yet",
     PENDING: "contacts are stored, and no call has begun",
     IN_PROGRESS: "some calls have begun, and not all have ended",
     COMPLETED: "every call has ended, whichever way",
+    CANCELED: "every call was canceled",
 }
 
 
@@ -26,9 +28,9 @@ def batch_status(counts: BatchCounts | None) -> str:
     """Return how far a batch is; None: nothing of it is stored."""
     if counts is None or not counts.total_calls:
         return CREATED
-    if not counts.picked:
-        return PENDING
-    return COMPLETED if counts.finished >= counts.total_calls else IN_PROGRESS
+    if counts.finished >= counts.total_calls:
+        return COMPLETED if counts.picked else CANCELED
+    return IN_PROGRESS if counts.picked else PENDING
 
 
 def details(batch: Batch, found: ContactPage, asked: ContactQuery, counts: BatchCounts | None) -> dict[str, Any]:

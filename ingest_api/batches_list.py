@@ -38,6 +38,7 @@ def _row(batch: Batch, counts: BatchCounts | None) -> dict[str, Any]:
         "totalCalls": counts.total_calls if counts else 0,
         "callsPicked": counts.picked if counts else 0,
         "callsCompleted": counts.completed if counts else 0,
+        "callsCanceled": counts.canceled if counts else 0,
         "queue_status": batch_status(counts),
         "createdAt": utc(batch.created_at),
         "updatedAt": utc(max(batch.created_at, counts.updated_at) if counts else batch.created_at),

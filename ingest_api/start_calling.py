@@ -56,4 +56,4 @@ async def _pending(edge: Edge, batch_id: str) -> int:
     except (TryAgainError, TimeoutError) as error:
         log.warning("pending_unknown", batch_id=batch_id, error=type(error).__name__)
         return -1
-    return counts.total_calls - counts.picked if counts is not None else 0
+    return counts.pending if counts is not None else 0

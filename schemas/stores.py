@@ -134,9 +134,9 @@ class CallPlace:
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """How far a batch is: entries, those that left pending, those completed; the last change, ms since the epoch.
+    """How far a batch is: entries, those that were called, those completed; the last change, ms since the epoch.
 
-    `finished` are those in any final status, completed or not.
+    `finished` are those in any final status, completed or not; `canceled` those that are not to be called any more.
     """
 
     total_calls: int
@@ -144,6 +144,12 @@ class BatchCounts:
     completed: int
     updated_at: int
     finished: int = 0
+    canceled: int = 0
+
+    @property
+    def pending(self) -> int:
+        """How many entries wait to be called."""
+        return self.total_calls - self.picked - self.canceled
 
 
 class Mended(StrEnum):

@@ -1,8 +1,8 @@
 """From `calls.dialer` to the calling service's URL: each command as a signed POST, told until it is heard.
 
-A consumer of its own: nothing else waits for it. Each command is tried until the service answers 2xx; after
-GIVE_UP_SECONDS of trying it is logged as an error and passed over. Nothing is lost by that: the calls stay pending, the
-command stays on the topic, and any later start of the batch leads to the same calls.
+A consumer of its own: nothing else waits for it. Each command is tried until the service answers 2xx, nearly as long as
+the topic keeps it; then it is logged as an error and passed over: the calls stay pending, and any later start of the
+batch leads to them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,14 @@ log = structlog.get_logger(__name__)
 
 GROUP: Final = "calling-service"
 ANSWER_WITHIN_SECONDS: Final = 10.0
-GIVE_UP_SECONDS: Final = 3600.0
+GIVE_UP_SECONDS: Final = 6 * 86_400.0
+"""A day less than `calls.dialer` is kept: where a service is away for less, no start is lost."""
+
 AT_A_TIME: Final = 8
-MOST_WAITING: Final = 1000
+MOST_WAITING: Final = 10_000
+"""Batches, in all, that are to be told of."""
+
+MOST_TAKEN: Final = 1000
 LOOK_EVERY_MS: Final = 100
 STOP_WITHIN_SECONDS: Final = 3.0
 CONNECT_AGAIN_SECONDS: Final = 1.0
@@ -129,7 +134,7 @@ class CallingService:
         if len(self._deliveries) >= MOST_WAITING:
             await self._pause(LOOK_EVERY_MS / 1000)
             return
-        taken = await consumer.getmany(timeout_ms=LOOK_EVERY_MS, max_records=MOST_WAITING)
+        taken = await consumer.getmany(timeout_ms=LOOK_EVERY_MS, max_records=MOST_TAKEN)
         for messages in taken.values():
             for message in messages:
                 self._deliveries.add(delivery_of(message))

@@ -1,13 +1,13 @@
 """Which command is told to the calling service next, and which offsets are done. Pure: the time comes in.
 
-Commands of one batch are told in their order, one at a time; batches do not wait for each other. An offset counts as
-done only when everything before it in its partition is done, so that a stop at any point may tell a command twice, but
-leaves none untold. Times are seconds of one monotonic clock.
+Commands of one batch are told one at a time; batches do not wait for each other. A command that waits when a later one
+of its batch comes is told with it: the later one says the same of more calls. An offset counts as done only when
+everything before it in its partition is done, so that a stop at any point may tell a command twice, but leaves none
+untold. Times are seconds of one monotonic clock.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 60.0
 LONGEST_RETRY_AFTER_SECONDS: Final = 300.0
+_MOST_DOUBLED: Final = 30
 
 Partition = tuple[str, int]
 """Topic and partition."""
@@ -33,33 +34,57 @@ class Delivery:
     begun_at: float | None = None
     not_before: float = 0.0
     in_flight: bool = False
-    done: bool = False
+
+    def go_on_from(self, before: Delivery) -> None:
+        """Take over the tries of the command before: a service that is away is not asked sooner for this one."""
+        self.tries, self.begun_at, self.not_before = before.tries, before.begun_at, before.not_before
+
+
+@dataclass(slots=True)
+class _OfBatch:
+    """What is being told of a batch, or is to be told next; and what is to be told after it."""
+
+    first: Delivery
+    then: Delivery | None = None
 
 
 @dataclass(slots=True)
 class Deliveries:
-    """The commands that were taken from Kafka and whose offsets are not committed yet."""
+    """The commands that were taken from Kafka and are not told yet, and how far each partition is done."""
 
     give_up_seconds: float
-    _in_order: dict[Partition, deque[Delivery]] = field(default_factory=dict)
-    _of_batch: dict[tuple[Partition, str], deque[Delivery]] = field(default_factory=dict)
+    _undone: dict[Partition, dict[int, Delivery]] = field(default_factory=dict)
+    """By offset, in their order."""
+    _of_batch: dict[tuple[Partition, str], _OfBatch] = field(default_factory=dict)
+    _taken: dict[Partition, int] = field(default_factory=dict)
+    _committable: dict[Partition, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return sum(map(len, self._in_order.values()))
+        """Return how many are to be told: at most two a batch."""
+        return sum(map(len, self._undone.values()))
 
     def add(self, delivery: Delivery) -> None:
         """Take one message, in the order of its partition."""
-        self._in_order.setdefault(delivery.partition, deque()).append(delivery)
+        self._committable.setdefault(delivery.partition, delivery.offset)
+        self._taken[delivery.partition] = delivery.offset + 1
         if delivery.body is None:
-            delivery.done = True
+            return
+        self._undone.setdefault(delivery.partition, {})[delivery.offset] = delivery
+        key = (delivery.partition, delivery.batch_id)
+        of_batch = self._of_batch.get(key)
+        if of_batch is None:
+            self._of_batch[key] = _OfBatch(delivery)
+        elif of_batch.first.in_flight:
+            self._replace(of_batch.then, delivery)
+            of_batch.then = delivery
         else:
-            self._of_batch.setdefault((delivery.partition, delivery.batch_id), deque()).append(delivery)
+            self._replace(of_batch.first, delivery)
+            of_batch.first = delivery
 
     def due(self, now: float) -> Iterator[Delivery]:
-        """Yield what may be tried now: the first command of each batch, unless it is being tried or has to wait."""
-        for queue in self._of_batch.values():
-            if not queue[0].in_flight and queue[0].not_before <= now:
-                yield queue[0]
+        """Yield what may be tried now, of each batch one command; what has waited longest comes first."""
+        ready = (of.first for of in self._of_batch.values() if not of.first.in_flight and of.first.not_before <= now)
+        yield from sorted(ready, key=lambda delivery: delivery.not_before)
 
     def begin(self, delivery: Delivery, now: float) -> None:
         """Note that a command is being told."""
@@ -70,13 +95,15 @@ class Deliveries:
 
     def finish(self, delivery: Delivery) -> None:
         """Note that nothing more is to be done for a command."""
-        delivery.in_flight, delivery.done = False, True
-        key = (delivery.partition, delivery.batch_id)
-        queue = self._of_batch.get(key)
-        if queue and queue[0] is delivery:  # else its partition was taken away meanwhile
-            queue.popleft()
-            if not queue:
-                del self._of_batch[key]
+        delivery.in_flight = False
+        of_batch = self._current(delivery)
+        if of_batch is None:
+            return
+        self._done(delivery)
+        if of_batch.then is None:
+            del self._of_batch[delivery.partition, delivery.batch_id]
+        else:
+            of_batch.first, of_batch.then = of_batch.then, None
 
     def fail(self, delivery: Delivery, now: float, *, share: float, retry_after: float = 0.0) -> bool:
         """Note a failed try; return False if there is to be no other: its time is over.
@@ -85,20 +112,41 @@ class Deliveries:
         are not met by everybody at once).
         """
         delivery.in_flight = False
-        pause = share * min(FIRST_PAUSE_SECONDS * 2**delivery.tries, LONGEST_PAUSE_SECONDS)
+        pause = share * min(FIRST_PAUSE_SECONDS * 2 ** min(delivery.tries, _MOST_DOUBLED), LONGEST_PAUSE_SECONDS)
         delivery.not_before = now + max(pause, min(retry_after, LONGEST_RETRY_AFTER_SECONDS))
-        return now - (delivery.begun_at or now) < self.give_up_seconds
+        if delivery.begun_at is not None and now - delivery.begun_at >= self.give_up_seconds:
+            return False
+        of_batch = self._current(delivery)
+        if of_batch is not None and of_batch.then is not None:
+            self._replace(delivery, of_batch.then)
+            of_batch.first, of_batch.then = of_batch.then, None
+        return True
 
     def committable(self) -> dict[Partition, int]:
-        """Return the next offset of each partition that has come further, and forget what is before it."""
-        moved: dict[Partition, int] = {}
-        for partition, queue in self._in_order.items():
-            while queue and queue[0].done:
-                moved[partition] = queue.popleft().offset + 1
+        """Return the next offset of each partition that has come further."""
+        reached = {place: min(self._undone.get(place) or (taken,)) for place, taken in self._taken.items()}
+        moved = {place: offset for place, offset in reached.items() if offset > self._committable[place]}
+        self._committable |= moved
         return moved
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """Forget partitions that have been taken away: whoever has them now tells what was not committed."""
         lost = set(partitions)
-        self._in_order = {place: queue for place, queue in self._in_order.items() if place not in lost}
-        self._of_batch = {key: queue for key, queue in self._of_batch.items() if key[0] not in lost}
+        for place in lost:
+            self._undone.pop(place, None)
+            self._taken.pop(place, None)
+            self._committable.pop(place, None)
+        self._of_batch = {key: of for key, of in self._of_batch.items() if key[0] not in lost}
+
+    def _current(self, delivery: Delivery) -> _OfBatch | None:
+        """Return its batch's commands; None where its partition was taken away meanwhile, and maybe came back."""
+        of_batch = self._of_batch.get((delivery.partition, delivery.batch_id))
+        return of_batch if of_batch is not None and of_batch.first is delivery else None
+
+    def _replace(self, before: Delivery | None, by: Delivery) -> None:
+        if before is not None:
+            by.go_on_from(before)
+            self._done(before)
+
+    def _done(self, delivery: Delivery) -> None:
+        del self._undone[delivery.partition][delivery.offset]

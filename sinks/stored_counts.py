@@ -31,6 +31,7 @@ FROM contacts FINAL WHERE {_THESE} GROUP BY batch_id
 _FINISHED: Final = ", ".join(f"'{status}'" for status, rank in RANKS.items() if rank == FINAL_RANK)
 _STATUSES: Final = f"""
 SELECT batch_id, countIf(status = '{CallStatus.COMPLETED}'), countIf(status IN ({_FINISHED})),
+    countIf(status = '{CallStatus.CANCELED}'),
     toUnixTimestamp64Milli(max(stored_at))
 FROM call_status FINAL WHERE {_THESE} GROUP BY batch_id
 """  # noqa: S608  # constants only
@@ -51,6 +52,7 @@ class _Contacts(NamedTuple):
 class _Statuses(NamedTuple):
     completed: int
     finished: int
+    canceled: int
     stored_at: int
 
 
@@ -126,17 +128,18 @@ class Counts:
         for some in in_shares(list(dict.fromkeys(batch_ids))):
             statuses = self._statuses.of(query, some)
             for batch_id, of_contacts in self._contacts.of(query, some).items():
-                found[batch_id] = _counts(of_contacts, statuses.get(batch_id, _Statuses(0, 0, 0)))
+                found[batch_id] = _counts(of_contacts, statuses.get(batch_id, _Statuses(0, 0, 0, 0)))
         return found
 
 
 def _counts(contacts: _Contacts, statuses: _Statuses) -> BatchCounts:
     return BatchCounts(
         total_calls=contacts.entries,
-        picked=max(contacts.picked, statuses.finished),
+        picked=max(contacts.picked, statuses.finished) - statuses.canceled,
         completed=statuses.completed,
         updated_at=max(contacts.stored_at, statuses.stored_at),
         finished=statuses.finished,
+        canceled=statuses.canceled,
     )
 
 

@@ -54,7 +54,7 @@ class _World:
     """An installation and the two calling services that serve it."""
 
     def __init__(
-        self, system: Installation, url: dict[str, str], by_post: DiallingService, by_topic: DiallingService
+        self, system: Installation, url: dict[str, Any], by_post: DiallingService, by_topic: DiallingService
     ) -> None:
         self.system, self._url, self._by_post, self._by_topic = system, url, by_post, by_topic
 
@@ -97,7 +97,7 @@ class _World:
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def world(kafka_bootstrap: str) -> AsyncIterator[_World]:
     async with listening_service() as listening:
-        url = {"DIALFEED_CALLING_SERVICE": listening.url}
+        url: dict[str, Any] = {"DIALFEED_CALLING_SERVICE": listening.url}
         async with installation(kafka_bootstrap, **url) as system, status_producer(system) as producer:
             services = (
                 DiallingService(system.http, over_http(system.http)),

@@ -26,12 +26,14 @@ def counts_of(contacts: Iterable[Contact]) -> BatchCounts:
     """Return the counts of these contacts' entries; the last change is their newest entry's beginning."""
     entries = [entry for contact in contacts for entry in contact.entries]
     ranks = [RANKS[CallStatus(entry.status)] for entry in entries]
+    canceled = sum(entry.status == CallStatus.CANCELED for entry in entries)
     return BatchCounts(
         total_calls=len(entries),
-        picked=sum(rank > 0 for rank in ranks),
+        picked=sum(rank > 0 for rank in ranks) - canceled,
         completed=sum(entry.status == CallStatus.COMPLETED for entry in entries),
         updated_at=max(entry.created_at for entry in entries),
         finished=sum(rank == FINAL_RANK for rank in ranks),
+        canceled=canceled,
     )
 
 

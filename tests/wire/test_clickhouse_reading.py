@@ -84,7 +84,7 @@ async def called(clickhouse: ClickHouse, contact: Contact, chance: random.Random
     (entry,) = contact.entries
     status = chance.choice([status.value for status in CallStatus])
     await report(clickhouse, entry.call_id, status, AT + 100)
-    return replace(contact, entries=[replace(entry, status=status)])
+    return replace(contact, entries=[replace(entry, status=status, at=AT + 100)])
 
 
 def a_query(chance: random.Random, contacts: list[Contact]) -> ContactQuery:
@@ -292,6 +292,17 @@ async def test_a_filter_on_the_status_is_about_the_newest_entry(clickhouse: Clic
 
     assert await with_status("completed") == ["+1001"]
     assert await with_status("pending") == ["+1002"]
+
+
+async def test_what_was_canceled_is_counted_apart(clickhouse: ClickHouse) -> None:
+    await store(clickhouse, {f"+{n}": {} for n in range(1000, 1005)}, AT)
+    for number, status in (("+1000", "canceled"), ("+1001", "canceled"), ("+1002", "completed"), ("+1003", "dialing")):
+        await report(clickhouse, call_id_of(number), status, AT + 10)
+
+    counts = (await clickhouse.batch_counts(["batch"]))["batch"]
+
+    assert (counts.total_calls, counts.picked, counts.completed, counts.canceled) == (5, 2, 1, 2)
+    assert (counts.finished, counts.pending) == (3, 1)
 
 
 async def test_batches_are_counted_by_entries_whatever_comes_twice(clickhouse: ClickHouse) -> None:

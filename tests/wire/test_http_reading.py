@@ -114,6 +114,10 @@ async def test_a_wrong_parameter_is_a_400_that_names_it(world: World, parameters
         (["pending", "completed"], "in-progress"),
         (["dialing"], "in-progress"),
         (["busy", "completed"], "completed"),
+        (["canceled", "completed"], "completed"),
+        (["canceled", "dialing"], "in-progress"),
+        (["canceled", "pending"], "pending"),
+        (["canceled", "canceled"], "canceled"),
     ],
 )
 async def test_the_status_of_a_batch_follows_from_its_calls(world: World, statuses: list[str], shown: str) -> None:
@@ -153,7 +157,7 @@ def a_batch(number: int, name: str, workspace_id: str = WORKSPACE) -> Batch:
 async def test_batches_come_newest_first_with_their_counts(world: World) -> None:
     for number in range(3):
         world.registry.state.apply(a_batch(number, f"Spring {number}"))
-    world.store.counts["new-1"] = BatchCounts(5, 3, 2, NOW_MS + 60_000, 3)
+    world.store.counts["new-1"] = BatchCounts(5, 3, 2, NOW_MS + 60_000, 3, 1)
 
     data = (await ask(world, BATCHES, limit=3)).json()["data"]
 
@@ -164,6 +168,7 @@ async def test_batches_come_newest_first_with_their_counts(world: World) -> None
         "totalCalls": 5,
         "callsPicked": 3,
         "callsCompleted": 2,
+        "callsCanceled": 1,
         "queue_status": "in-progress",
         "createdAt": "2027-01-15T08:00:00.001Z",
         "updatedAt": "2027-01-15T08:01:00.000Z",

@@ -16,14 +16,84 @@ def with_commands(*commands: Delivery, give_up_seconds: float = 3600) -> Deliver
     return made
 
 
-def test_a_batch_is_told_its_commands_one_at_a_time_and_in_order() -> None:
+def test_a_batch_is_told_one_command_at_a_time() -> None:
     first, second = delivery(0), delivery(1)
-    waiting = with_commands(first, second)
+    waiting = with_commands(first)
     assert list(waiting.due(0)) == [first]
     waiting.begin(first, 0)
+    waiting.add(second)
     assert list(waiting.due(0)) == []
     waiting.finish(first)
     assert list(waiting.due(0)) == [second]
+
+
+def test_what_waits_when_a_later_command_of_its_batch_comes_is_told_with_it() -> None:
+    commands = [delivery(0), delivery(1, "other"), delivery(2), delivery(3)]
+    waiting = with_commands(*commands)
+    assert list(waiting.due(0)) == [commands[3], commands[1]]
+    assert len(waiting) == 2
+    waiting.finish(commands[1])
+    assert waiting.committable() == {HERE: 3}  # the command that stands for it is not told yet
+    waiting.finish(commands[3])
+    assert waiting.committable() == {HERE: 4}
+
+
+def test_what_comes_while_one_is_told_is_told_after_it_once() -> None:
+    first, second, third = delivery(0), delivery(1), delivery(2)
+    waiting = with_commands(first)
+    waiting.begin(first, 0)
+    waiting.add(second)
+    waiting.add(third)
+    waiting.finish(first)
+    assert list(waiting.due(0)) == [third]
+    assert waiting.committable() == {HERE: 2}
+
+
+def test_a_command_that_stands_for_one_that_failed_waits_as_long_and_no_longer_altogether() -> None:
+    first, second, third = delivery(0), delivery(1), delivery(2)
+    waiting = with_commands(first, give_up_seconds=100)
+    waiting.begin(first, 0)
+    waiting.add(second)
+    assert waiting.fail(first, 0, share=1.0)
+    waiting.add(third)
+    assert list(waiting.due(0.9)) == []
+    assert list(waiting.due(1.0)) == [third]
+    assert (third.tries, third.begun_at) == (1, 0)
+    waiting.begin(third, 100)
+    assert not waiting.fail(third, 100, share=1.0)
+
+
+def test_a_command_that_is_given_up_takes_none_along() -> None:
+    first, second = delivery(0), delivery(1)
+    waiting = with_commands(first, give_up_seconds=100)
+    waiting.begin(first, 0)
+    waiting.add(second)
+    assert not waiting.fail(first, 100, share=1.0)
+    waiting.finish(first)
+    assert list(waiting.due(100)) == [second]
+
+
+def test_one_that_fails_for_ever_keeps_none_from_being_told_or_taken() -> None:
+    failing = delivery(0, "failing")
+    waiting = with_commands(failing, give_up_seconds=1e9)
+    for offset in range(1, 5_000):
+        waiting.add(delivery(offset, "good"))
+        for due in waiting.due(offset):
+            waiting.begin(due, offset)
+            if due is failing:
+                waiting.fail(due, offset, share=1.0)
+            else:
+                waiting.finish(due)
+    assert len(waiting) == 1
+    assert waiting.committable() == {}
+
+
+def test_those_that_have_waited_longest_come_first() -> None:
+    slow, never_tried = delivery(0, "slow"), delivery(1, "never tried")
+    waiting = with_commands(slow, never_tried)
+    waiting.begin(slow, 0)
+    waiting.fail(slow, 0, share=1.0)
+    assert list(waiting.due(100)) == [never_tried, slow]
 
 
 def test_a_batch_that_has_to_wait_keeps_no_other_waiting() -> None:
