@@ -218,7 +218,7 @@ def _answer(
         "submissionIds": totals.submission_ids,
         "failedRows": msgspec.to_builtins(totals.failed_rows),
         "failedRowsOmitted": totals.failed - len(totals.failed_rows),
-        "warnings": notes.warnings,
+        "warnings": [warning.as_json() for warning in notes.warnings],
     }
     if not as_json:
         facts = {
@@ -227,6 +227,7 @@ def _answer(
         if totals.unknown:
             facts["unknown"] = [f"{first} to {last}" for first, last in totals.unknown]
         facts["submissionIds"] = _some(totals.submission_ids)
+        facts["warnings"] = [warning.message for warning in notes.warnings]
     answer(facts, as_json)
     if totals.nothing_new:
         click.echo("Already sent, nothing changed. To send these records once more: --anew.", err=True)

@@ -229,7 +229,7 @@ def _object(text: bytes) -> RecordFile:
     body = parse_body(text)
     if not isinstance(body, FieldError):
         _require_supported(body)
-        notes = Notes(warnings=[warning.message for warning in unknown(body.others, FIELDS)])
+        notes = Notes(warnings=unknown(body.others, FIELDS))
         return replace(_whole(body.records), batch_id=body.batch_id, notes=notes)
     if body.code is Code.REQUIRED:  # an object, but without call_data
         return _whole([text])

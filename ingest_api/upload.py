@@ -74,6 +74,7 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
         replayed = report is not None
         accepted_at = edge.now_ms() if report is None else report.accepted.accepted_at
         rows = await _rows(edge, batch, agent, _Table(file, named_encoding(form.fields)), kept, accepted_at)
+        warnings += rows.notes.warnings
         if not rows.rows or (rows.invalid and not accepts):
             return with_warnings(refusal_of(rows, accepts=accepts is True), warnings)
         if report is None:

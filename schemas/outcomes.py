@@ -224,12 +224,14 @@ class WarningCode(StrEnum):
     UNKNOWN_FIELD = "unknown_field"
     UNKNOWN_PARAMETER = "unknown_parameter"
     HEADER_IGNORED = "header_ignored"
+    SHEET_NOT_READ = "sheet_not_read"
 
 
 WARNING_CODES: Final[dict[WarningCode, str]] = {
     WarningCode.UNKNOWN_FIELD: "the call has no field of this name; it was ignored",
     WarningCode.UNKNOWN_PARAMETER: "the call has no parameter of this name; it was ignored",
     WarningCode.HEADER_IGNORED: "the header has no effect on this call",
+    WarningCode.SHEET_NOT_READ: "a workbook has further sheets with cells; only its first one is read",
 }
 
 

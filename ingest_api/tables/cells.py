@@ -32,6 +32,7 @@ _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]
 _DIGITS: Final = re.compile(r"-?[0-9]{1,15}")  # stay as they are: a double holds them exactly
 _WHOLE: Final = re.compile(r"(\+?[0-9]+)\.0+")
 _WITH_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
+_APOSTROPHES: Final = ("'", "\u2019")
 _DATE_CHARACTERS: Final = 10
 _TRUTHS: Final = {"true": True, "false": False}
 _DATE: Final = LOGICAL["int", "date"]
@@ -124,8 +125,12 @@ def typed_text(cell: Cell) -> str:
 
 
 def phone_text(cell: Cell) -> str:
-    """Return a telephone number's text: `12125551001.0`, as some programs write numbers, without its end."""
+    """Return a telephone number's text: `12125551001.0`, as some programs write numbers, without its end.
+
+    An apostrophe before it is how spreadsheets mark a text.
+    """
     text = typed_text(cell)
+    text = text[1:] if text[:1] in _APOSTROPHES else text
     whole = _WHOLE.fullmatch(text)
     return whole[1] if whole else text
 

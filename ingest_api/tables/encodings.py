@@ -78,10 +78,9 @@ def encoding_of(file: BinaryIO, named: str | None = None) -> Encoding:
     unmarked = next((name for pattern, name in _UTF16 if pattern.match(start)), None)
     if unmarked is not None:
         return Encoding(unmarked, unmarked)
-    characters, others = _beyond_ascii(file)
-    file.seek(0)
-    if not others:
+    if _is_utf8(file):
         return Encoding("utf-8", "utf-8")
+    characters, others = _beyond_ascii(file)
     if characters < others:  # a few bytes of another encoding may look like UTF-8
         return _detected(file)
     raise EncodingError(
@@ -105,21 +104,39 @@ def shown(name: str) -> str:
     return re.sub(r"\Acp(125[0-8]|874|949)\Z", r"windows-\1", name).replace("cp932", "shift_jis").replace("_", "-")
 
 
-def _beyond_ascii(file: BinaryIO) -> tuple[int, int]:
-    """Return how many characters beyond ASCII are UTF-8, and how many bytes are not."""
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    beyond = broken = 0
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the file from its beginning, and put it back there."""
+    file.seek(0)
     while piece := file.read(_PIECE_BYTES):
+        yield piece
+    file.seek(0)
+
+
+def _is_utf8(file: BinaryIO) -> bool:
+    """Return whether all of a file is UTF-8; refuse one with NUL bytes."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    fine = True
+    for piece in _pieces(file):
         if b"\0" in piece:
             raise TableError(
                 "the file holds NUL bytes, so it is neither CSV nor XLSX, or damaged: save it as CSV in UTF-8"
             )
+        try:
+            fine = fine and decoder.decode(piece) is not None
+        except UnicodeDecodeError:
+            fine = False
+    return fine and not decoder.getstate()[0]
+
+
+def _beyond_ascii(file: BinaryIO) -> tuple[int, int]:
+    """Return how many characters beyond ASCII are UTF-8, and how many bytes are not."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    beyond = broken = 0
+    for piece in _pieces(file):
         text = decoder.decode(piece)
-        if not text.isascii():
-            beyond += len(_BEYOND_ASCII.findall(text))
-            broken += len(_NOT_UTF8.findall(text))
-    broken_at_end = len(decoder.decode(b"", final=True))
-    return beyond - broken, broken + broken_at_end
+        beyond += len(_BEYOND_ASCII.findall(text))
+        broken += len(_NOT_UTF8.findall(text))
+    return beyond - broken, broken + len(decoder.decode(b"", final=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +163,6 @@ class _Reading:
 
 def _detected(file: BinaryIO) -> Encoding:
     readings = _readings(_sample(file))
-    file.seek(0)
     best = readings[0] if readings else None
     rivals = [one for one in readings[1:] if best is not None and one.may_be_instead_of(best)]
     if best is None or rivals or best.words < _LEAST_WORDS:
@@ -192,7 +208,9 @@ def _order(reading: _Reading) -> tuple[float, float, int]:
 def _sample(file: BinaryIO) -> bytes:
     """Return the words of the first lines that are not ASCII: digits and delimiters say nothing."""
     sample = bytearray()
+    file.seek(0)
     while len(sample) < _SAMPLE_BYTES and (line := file.readline(_PIECE_BYTES)):
         if not line.isascii():
             sample += line[:_SAMPLE_BYTES].translate(_NO_LETTERS).strip() + b"\n"
+    file.seek(0)
     return bytes(sample)

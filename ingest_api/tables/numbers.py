@@ -16,6 +16,7 @@ Texts = Callable[[], Generator[str, None, None]]
 """Begins to read a table anew, and yields the texts of its columns of numbers."""
 
 MOST_SHOWN: Final = 40
+_SURE: Final = re.compile(r"[+-]?[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})")
 _EITHER: Final = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")
 _GROUPS: Final = re.compile(r"[+-]?[1-9][0-9]{0,2}([.,])[0-9]{3}(?:(?:\1[0-9]{3})+|(?:\1[0-9]{3})*(?!\1)[.,][0-9]*)")
 _FRACTION: Final = re.compile(r"[+-]?[0-9]*([.,])[0-9]*")
@@ -62,7 +63,7 @@ class Numbers:
 
         Raise NoNumberError where it is one that this table leaves open, or does not take.
         """
-        if "," not in text and (self._style is Style.POINT or "." not in text):
+        if "," not in text and (self._style is Style.POINT or "." not in text or _SURE.fullmatch(text)):
             return text
         if _EITHER.fullmatch(text):
             return self._either(text)

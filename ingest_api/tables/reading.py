@@ -17,6 +17,7 @@ import msgspec
 from ingest_api.tables.cells import MisreadError
 from ingest_api.tables.columns import Column, columns_of
 from ingest_api.tables.delimited import read_delimited
+from ingest_api.tables.other_files import refusal_of
 from ingest_api.tables.rows import LAST_ASCII, BadCell, Row, Table, TableError, is_empty
 from ingest_api.tables.workbook import read_workbook
 from schemas.outcomes import Code, FieldError
@@ -24,7 +25,7 @@ from schemas.variable_scalars import error_at
 from schemas.variable_shapes import Record
 
 ZIP: Final = b"PK\3\4"
-_OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"
+_LOOKED_AT_BYTES: Final = 1024
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -44,10 +45,11 @@ def read_table(file: BinaryIO, encoding: str | None = None) -> Table:
     `encoding` is the one that its sender names for CSV; None: it is found out.
     """
     file.seek(0)
-    start = file.read(8)
+    start = file.read(_LOOKED_AT_BYTES)
     file.seek(0)
-    if start.startswith(_OLD_OFFICE):
-        raise TableError("the file is an old .xls workbook, or has a password: save it as .xlsx, or as CSV")
+    refusal = refusal_of(start)
+    if refusal is not None:
+        raise TableError(refusal)
     table = read_workbook(file) if start.startswith(ZIP) else read_delimited(file, encoding)
     if table is None:
         raise TableError("the file is empty: give a header row with phoneNumber, and a row for each contact")

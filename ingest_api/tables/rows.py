@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 from ingest_api.tables.numbers import POINT, Numbers
 from schemas.invisible_characters import without_invisible
+from schemas.options import FieldWarning
 from schemas.submission_body import MAX_RECORDS
 
 MAX_COLUMNS: Final = 2_000
@@ -72,13 +73,13 @@ class Row:
 class Notes:
     """What is worth saying of a file beside its rows; complete once its rows are read.
 
-    `encoding` is None where the file is no text; `warnings` are sentences.
+    `encoding` is None where the file is no text; `warnings` say what was not read.
     """
 
     encoding: str | None = None
     encoding_guessed: bool = False
     hidden_rows: int | None = None
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[FieldWarning] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return the members that an answer shows; those that say nothing of this kind of file are left out."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from ingest_api.tables.paddings import padded
 from ingest_api.tables.rows import MAX_COLUMNS, BadCell, Cell, Row, TableError
 from ingest_api.tables.serials import moment
 from ingest_api.tables.xml_events import MAX_DEPTH, Handler, parse
@@ -16,6 +17,8 @@ MAX_CELL_CHARACTERS: Final = 1024 * 1024
 MAX_DIGITS: Final = 9  # of a row's number
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _SURROGATES: Final = range(0xD800, 0xE000)
+TRUE: Final = ("1", "true")
+_ERROR_SHOWN: Final = 16
 _EXACT: Final = 2**53
 """From here on a spreadsheet's numbers, which are doubles, skip whole numbers."""
 
@@ -28,11 +31,12 @@ class Texts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SheetFormat:
-    """What cells refer to: shared texts, which styles show dates, and since when days are counted."""
+    """What cells refer to: shared texts, which styles show dates, since when days are counted, which styles pad."""
 
     texts: Texts
     dates: bytes
     from_1904: bool
+    paddings: Mapping[int, str]
 
 
 class Sheet(Handler):
@@ -72,6 +76,7 @@ class Sheet(Handler):
             self._formula = True
         elif name == "row":
             self._row = Row(_number(attributes.get("r"), self._row.number + 1), [])
+            self._row.hidden = attributes.get("hidden") in TRUE
             self._column = -1
         elif name == "rPh":
             self._phonetic = True
@@ -119,14 +124,15 @@ class Sheet(Handler):
 
     def _numeric(self, text: str) -> Cell:
         value = _value(text)
-        if self._style is not None and isinstance(value, int | float) and self._shows_date(self._style):
+        style = _whole(self._style) if self._style is not None else None
+        if style is None or not isinstance(value, int | float):
+            return value
+        if style < len(self._form.dates) and self._form.dates[style]:
             shown = moment(value, from_1904=self._form.from_1904)
             return value if shown is None else shown
+        if style in self._form.paddings and isinstance(value, int) and value >= 0:
+            return padded(value, self._form.paddings[style])
         return value
-
-    def _shows_date(self, style: str) -> bool:
-        dates, number = self._form.dates, _whole(style)
-        return number is not None and number < len(dates) and bool(dates[number])
 
     def _shared(self, text: str) -> Cell:
         try:
@@ -145,10 +151,10 @@ def _other(kind: str, text: str) -> Cell:
         case "inlineStr" | "str":
             return unescaped(text)
         case "b":
-            return text == "1"
+            return text in TRUE
         case "d":
             return _iso(text)
-    return BadCell("holds a spreadsheet's error instead of a value")
+    return BadCell(f"holds the error {text[:_ERROR_SHOWN]} instead of a value")
 
 
 def _value(text: str) -> Cell:

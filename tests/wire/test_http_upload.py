@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openpyxl
 import pytest
 from msgspec.structs import replace
 
@@ -85,6 +87,20 @@ async def test_a_workbook_is_read_as_well_whatever_its_name(world: World) -> Non
         {"phoneNumber": "12125551001", "name": "Ann", "amount": 12.5},
         {"phoneNumber": "+1 212 555 1002", "name": "7", "amount": 1},
     ]
+
+
+async def test_an_answer_counts_hidden_rows_and_names_sheets_that_were_not_read(world: World) -> None:
+    made = openpyxl.Workbook()
+    made.active.title = "First"
+    for row in (["phoneNumber", "name", "amount"], [12125551001, "Ann", 1], [12125551002, "Bob", 2]):
+        made.active.append(row)
+    made.active.row_dimensions[3].hidden = True
+    made.create_sheet("Second").append(["phoneNumber"])
+    file = io.BytesIO()
+    made.save(file)
+    data = (await send(world, file.getvalue())).json()["data"]
+    assert (data["added"], data["hiddenRows"], "encoding" in data) == (2, 1, False)
+    assert [(one["code"], "not: Second" in one["message"]) for one in data["warnings"]] == [("sheet_not_read", True)]
 
 
 async def test_an_answer_says_in_which_encoding_the_file_was_read(world: World) -> None:
@@ -248,7 +264,7 @@ async def test_all_wrong_fields_are_named_at_once(world: World) -> None:
         (HEADER.encode(), "no rows"),
         (b"name,age\nAnn,3\n", "phoneNumber"),
         (b"PK\3\4 something", "XLSX file is damaged"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .xlsx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save the table as .xlsx, or as CSV"),
         (b'phoneNumber,name\n1,"Ann\n', "close the quote"),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -249,6 +250,33 @@ def test_a_quote_that_never_ends_refuses_the_file_and_says_where_it_begins(rest:
 def test_what_is_no_table_is_refused_with_the_reason(content: bytes, said: str) -> None:
     with pytest.raises(TableError, match=said):
         read(content)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old .xls workbook, or has a password"),
+        (b"\x09\x08\x10\x00\x00\x06", "an old .xls workbook"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"<html><body><table><tr><td>phoneNumber</td></tr></table>", "an HTML page"),
+        (b"\xef\xbb\xbf\r\n<!DOCTYPE HTML PUBLIC>", "an HTML page"),
+        (b"<meta charset=utf-8><table>", "an HTML page"),
+        (b'<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>', "an XML spreadsheet"),
+        (b"{\\rtf1\\ansi", "an RTF document"),
+        (b"\x1f\x8b\x08\x00", "compressed by gzip"),
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b'[{"phoneNumber": "12125551001"}]', "JSON"),
+        (b'{"call_data": []}', "JSON"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_as_what_it_is(start: bytes, said: str) -> None:
+    with pytest.raises(TableError, match=f"the file is {re.escape(said)}.*save the table as .xlsx, or as CSV in UTF-8"):
+        read(start + b" " * 100)
+
+
+@pytest.mark.parametrize("mark", ["'", "\u2019"])
+def test_an_apostrophe_that_marks_a_text_is_no_part_of_a_number(mark: str) -> None:
+    assert objects(f"phoneNumber,n\n{mark}+{A},a\n") == [{"phoneNumber": f"+{A}", "n": "a"}]
 
 
 def test_without_a_schema_everything_is_text_and_empty_cells_are_left_out() -> None:

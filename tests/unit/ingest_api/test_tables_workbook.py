@@ -3,7 +3,9 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import re
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import openpyxl
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from ingest_api.tables.reading import TableRecord, read_table, records_of
 from ingest_api.tables.rows import TableError
 from ingest_api.tables.serials import is_date_format, moment
+from schemas.agent_schemas import parse_schema
 from schemas.outcomes import Code
 from tests.support.uploads import packed
 
@@ -41,6 +44,7 @@ def objects(content: bytes) -> list[Any]:
 
 
 HEADER = ["phoneNumber", "v"]
+DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +102,7 @@ def test_a_cell_without_a_value_fails_its_row_with_the_column(cell: str) -> None
         made.active["B2"].data_type = "e"
     bad, good = read(saved(made))
     assert [(error.code, error.path) for error in bad.errors] == [(Code.ROW_UNREADABLE, "/v")]
+    assert ("the error #N/A" if cell.startswith("#") else "formula") in bad.errors[0].message
     assert good.errors == ()
 
 
@@ -118,6 +123,7 @@ PHONE = '<row><c t="inlineStr"><is><t>phoneNumber</t></is></c><c t="inlineStr"><
         ("<c><f>1+1</f><v>2</v></c>", "2"),
         ('<c t="n"><v>1.2125551001E10</v></c>', "12125551001"),
         ('<c t="b"><v>0</v></c>', "false"),
+        ('<c t="b"><v>true</v></c>', "true"),
         ('<c t="d"><v>2026-01-31</v></c>', "2026-01-31"),
         ('<c t="s"><v>0</v></c>', "shared text"),
         ('<c t="str"><v>a_x000A_b</v></c>', "a\nb"),
@@ -194,12 +200,150 @@ def test_an_archive_with_too_many_parts_is_refused_before_it_is_listed() -> None
         read(file.getvalue())
 
 
-def test_an_archive_that_is_no_workbook_is_refused() -> None:
+def archive_of(**parts: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.txt", b"phoneNumber")
-    with pytest.raises(TableError, match="no XLSX workbook"):
-        read(file.getvalue())
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("a.txt", "no XLSX workbook"),
+        ("content.xml", "an .ods spreadsheet"),
+        ("Index/Document.iwa", "a .numbers document"),
+        ("xl/workbook.bin", "a binary .xlsb workbook"),
+        ("word/document.xml", "a .docx document"),
+    ],
+)
+def test_an_archive_that_is_no_workbook_is_refused_as_what_it_is(part: str, said: str) -> None:
+    with pytest.raises(TableError, match=f"the file is {said}: save the table as .xlsx, or as CSV in UTF-8"):
+        read(archive_of(**{part: "x"}))
+
+
+def renamed(content: bytes, name_of: Callable[[str], str], *, without: str = "", targets: str = "") -> bytes:
+    """Return a workbook whose parts have other names, some are left out, and relations are written in another way."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as made, zipfile.ZipFile(file, "w") as archive:
+        for name in made.namelist():
+            if not without or without not in name:
+                part = made.read(name)
+                if targets and name.endswith(".rels"):
+                    part = re.sub(rb'Target="([^"]*)"', lambda m: changed_target(m[1].decode(), targets), part)
+                archive.writestr(zipfile.ZipInfo(name_of(name)), part)
+    return file.getvalue()
+
+
+def changed_target(target: str, how: str) -> bytes:
+    ways = {
+        "backslashes": target.replace("/", "\\"),
+        "absolute": target if target.startswith("/") else f"/{target}" if "/" in target else f"/xl/{target}",
+        "case": target.upper(),
+        "escaped": target.replace("sheet1", "sheet%31"),
+    }
+    return f'Target="{ways[how]}"'.encode()
+
+
+SHARED = workbook(HEADER, ["1", "shared text"], ["2", dt.date(2026, 1, 31)])
+
+
+@pytest.mark.parametrize(
+    "name_of",
+    [
+        lambda name: name.replace("/", "\\"),
+        lambda name: "/" + name,
+        lambda name: "./" + name,
+        lambda name: "\\" + name.replace("/", "\\"),
+        str.upper,
+        lambda name: name.replace("xl/worksheets", "XL/Worksheets"),
+    ],
+    ids=["backslashes", "absolute", "dot", "absolute backslashes", "capitals", "case"],
+)
+def test_names_of_parts_are_compared_as_spreadsheet_programs_do(name_of: Callable[[str], str]) -> None:
+    assert [one["v"] for one in objects(renamed(saved(SHARED), name_of))] == ["shared text", "2026-01-31"]
+
+
+@pytest.mark.parametrize("how", ["backslashes", "absolute", "case", "escaped"])
+def test_targets_of_relations_are_written_in_several_ways(how: str) -> None:
+    assert [one["v"] for one in objects(renamed(saved(SHARED), str, targets=how))] == ["shared text", "2026-01-31"]
+
+
+@pytest.mark.parametrize("without", ["[Content_Types].xml", "_rels/.rels", "workbook.xml.rels", "docProps", "theme"])
+def test_parts_that_can_be_done_without_may_be_missing(without: str) -> None:
+    content = renamed(saved(SHARED), str, without=without)
+    assert [one["v"] for one in objects(content)] == ["shared text", "2026-01-31"]
+
+
+def test_an_archive_with_a_zip64_record_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zipfile.ZIP_FILECOUNT_LIMIT", 2)
+    content = saved(SHARED)
+    assert b"PK\6\6" in content
+    assert [one["v"] for one in objects(content)] == ["shared text", "2026-01-31"]
+
+
+def test_hidden_rows_are_read_and_counted() -> None:
+    made = workbook(HEADER, ["1", "a"], ["2", "b"], ["3", "c"])
+    for row in (2, 4, 9):
+        made.active.row_dimensions[row].hidden = True
+    table = read_table(io.BytesIO(saved(made)))
+    assert [json.loads(record.raw)["v"] for record in records_of(table, None)] == ["a", "b", "c"]
+    assert table.notes.as_json() == {"hiddenRows": 2}
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_sheets_that_are_not_read_are_named(state: str) -> None:
+    made = workbook(HEADER, ["1", "a"])
+    for title, rows in (("March", [HEADER, ["2", "b"]]), ("Empty", []), ("Notes", [["x"]]), ("Lists", [["y"]])):
+        sheet = made.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    made["Lists"].sheet_state = state
+    table = read_table(io.BytesIO(saved(made)))
+    assert len(list(records_of(table, None))) == 1
+    (warning,) = table.notes.warnings
+    assert warning.message.startswith("only the sheet Contacts was read, not: March, Notes. ")
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "shown"),
+    [
+        (2134, "00000", "02134"),
+        (12134, "00000", "12134"),
+        (21341234, "00000-0000", "02134-1234"),
+        (21341234, r"00000\-0000", "02134-1234"),
+        (12345678, "000-00-0000", "012-34-5678"),
+        (123456, "00000", "123456"),
+        (0, "000", "000"),
+        (7, "0", "7"),
+        (7, "0.00", "7"),
+        (1500, "#,##0", "1500"),
+        (-5, "000", "-5"),
+        (12125551001, "00000000000", "12125551001"),
+    ],
+)
+def test_a_number_that_its_format_pads_is_read_as_it_is_shown(value: int, code: str, shown: str) -> None:
+    made = workbook(HEADER, ["1", value])
+    made.active["B2"].number_format = code
+    assert objects(saved(made)) == [{"phoneNumber": "1", "v": shown}]
+
+
+@pytest.mark.parametrize(("avro", "value"), [("int", 2134), ("double", 2134), ("string", "02134"), (DECIMAL, "2134")])
+def test_a_padded_number_is_a_number_where_one_is_declared(avro: Any, value: Any) -> None:
+    made = workbook(HEADER, ["1", 2134])
+    made.active["B2"].number_format = "00000"
+    schema = {"type": "record", "name": "V", "fields": [{"name": "v", "type": avro}]}
+    (record,) = records_of(read_table(io.BytesIO(saved(made))), parse_schema(json.dumps(schema)).variables)
+    assert json.loads(record.raw)["v"] == value
+
+
+@pytest.mark.parametrize(("text", "ambiguous"), [("1.500", True), ("1,500", True), ("12.5", False), ("0.125", False)])
+def test_a_number_kept_as_text_may_be_ambiguous(text: str, ambiguous: bool) -> None:
+    schema = {"type": "record", "name": "V", "fields": [{"name": "v", "type": "double"}]}
+    table = read_table(io.BytesIO(saved(workbook(HEADER, ["1", text]))))
+    (record,) = records_of(table, parse_schema(json.dumps(schema)).variables)
+    assert ["ambiguous" in error.message for error in record.errors] == [True] * ambiguous
 
 
 @pytest.mark.parametrize(
