@@ -11,6 +11,7 @@ from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, 
 from dialfeed.exits import ExitCode
 from dialfeed.help_layout import command
 from dialfeed.installation import find_kafka, kafka_unreachable
+from dialfeed.kafka_rights import acl_commands
 from dialfeed.output import print_json, show, table
 from dialfeed.settings import Settings
 from dialfeed.topic_status import TopicStatus
@@ -25,17 +26,22 @@ WITHIN_SECONDS = 60.0
     epilog=examples(
         "dialfeed topics                   what is there, and what differs",
         "dialfeed topics --create          create what is missing; what is there stays as it is",
+        "dialfeed topics --acls            the commands for a Kafka with an authorizer",
     )
 )
+@click.option("--acls", is_flag=True, help="Print the commands that give each part its rights; asks nobody.")
 @click.option("--create", is_flag=True, help="Create the topics that are missing.")
 @json_option
 @settings_options(*REGISTRY_SETTINGS)
 @asynchronous
-async def topics(settings: Settings, as_json: bool, create: bool) -> int:
+async def topics(settings: Settings, as_json: bool, create: bool, acls: bool) -> int:
     """Show every topic with its settings against what it should be.
 
     Ends with 1 if something is wrong; with --create only if parts would not start. A warning is no fault.
     """
+    if acls:
+        click.echo("\n".join(acl_commands(settings.topic_prefix.__add__)))
+        return ExitCode.DONE
     connection = find_kafka(settings)
     try:
         async with asyncio.timeout(WITHIN_SECONDS):

@@ -81,6 +81,7 @@ def test_anything_else_is_refused_with_the_reason(statement: str, reason: str) -
         "SELECT * FROM system.users",
         "SELECT 1 IN system . one",
         "SELECT * FROM `system`.`users`",
+        "SELECT * FROM system.columns_too",
         "SELECT * FROM INFORMATION_SCHEMA.tables",
         "SELECT * FROM other.contacts",
         "SELECT 1 IN other.contacts",
@@ -99,6 +100,7 @@ def test_what_reaches_out_of_the_database_is_refused(statement: str) -> None:
     [
         "SELECT number FROM numbers(3) WHERE number IS NOT NULL",
         "SELECT 'file', 'system.users', count() FROM calls",
+        "SELECT table, name FROM system.columns WHERE database = currentDatabase()",
         "SELECT other, system FROM (SELECT 1 AS other, 2 AS system)",
         "SELECT getSubcolumn(a, 'b'), formatDateTime(now(), '%F')",
     ],
