@@ -63,7 +63,7 @@ _NOT_OBJECTS: Final[tuple[Any, ...]] = ("x", 3, [], None)
 
 def campaign() -> Campaign:
     """Return what dialfeed checks the benchmark's records against."""
-    return Campaign("workspace", BATCH_ZONE, None, "agent", 1, compile_validator(parse_schema(SCHEMA)))
+    return Campaign("workspace", BATCH_ZONE, None, None, "agent", 1, compile_validator(parse_schema(SCHEMA)))
 
 
 def chunk_of(records: list[bytes], batch_id: str = BATCH) -> Chunk:

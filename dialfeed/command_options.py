@@ -25,6 +25,7 @@ R = TypeVar("R")
 log = structlog.get_logger(__name__)
 
 REGISTRY_SETTINGS: Final = ("data", "kafka", "topic_prefix", "log")
+COUNTRY_HELP: Final = "ISO 3166 code, such as US: numbers as written inside it are read too. '' for none."
 CLIENT_SETTINGS: Final = ("data", "log")
 SHARED_SETTINGS: Final = frozenset({"data", "kafka", "topic_prefix", "log"})
 """Settings that are options of nearly every command; others are the command's own."""

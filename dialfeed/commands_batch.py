@@ -11,7 +11,14 @@ import click
 from dialfeed.api_access import api_options, key_and_url
 from dialfeed.api_client import ApiClient
 from dialfeed.clock import now_ms
-from dialfeed.command_options import REGISTRY_SETTINGS, asynchronous, examples, json_option, settings_options
+from dialfeed.command_options import (
+    COUNTRY_HELP,
+    REGISTRY_SETTINGS,
+    asynchronous,
+    examples,
+    json_option,
+    settings_options,
+)
 from dialfeed.help_layout import group
 from dialfeed.output import answer, answer_rows, rfc3339
 from dialfeed.registry_session import RULES, open_registry
@@ -29,6 +36,7 @@ def calling_rules(command: Callable[..., R]) -> Callable[..., R]:
     """Add when and how often people may be called; what is not given is None."""
     options = (
         click.option("--timezone", help="IANA name, used where neither the record nor its number gives one."),
+        click.option("--country", metavar="CC", help=COUNTRY_HELP),
         click.option("--retry", type=click.IntRange(0, MOST_RETRIES), help="Further attempts without an answer. [0]"),
         click.option("--delay", type=click.IntRange(0, MOST_SECONDS), help="Seconds between attempts. [0]"),
         click.option("--calling-hours", metavar="HH:MM-HH:MM", help="When people may be called, by their own clock."),
@@ -166,6 +174,7 @@ async def show(settings: Settings, as_json: bool, batch_id: str) -> None:
         "retry": found.retry,
         "delay": found.delay,
         "timezone": found.timezone,
+        "country": found.country,
         "callingHours": hours,
         "allowedDays": found.allowed_days if as_json else [registrations.DAYS[day] for day in found.allowed_days],
     }

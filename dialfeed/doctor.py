@@ -11,12 +11,14 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
 import httpx
 
 from dialfeed import kafka_config
+from dialfeed.clock import now_ms
 from dialfeed.installation import RUN_FILE, Installation, find_installation, running_installation
 from dialfeed.java import find_java
 from dialfeed.kafka_errors import JavaMissingError
@@ -28,6 +30,7 @@ from dialfeed.topics_admin import REMEDY, describe
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import WorldError
 from sinks.clickhouse_url import Folder, parse
+from streams.zones.number_zones import as_of
 
 Where = TypeVar("Where")
 
@@ -36,6 +39,7 @@ OLDEST_PYTHON: Final = (3, 11)
 FREE_BYTES: Final = 1024**3
 ANSWER_WITHIN_SECONDS: Final = 15.0
 LOG_TAIL_BYTES: Final = 64 * 1024
+ZONE_TABLE_LASTS: Final = timedelta(days=365)
 START_ONE: Final = "Start one with `dialfeed run`."
 
 
@@ -55,6 +59,7 @@ async def examine(settings: Settings) -> AsyncIterator[Check]:
     yield python()
     yield await asyncio.to_thread(java, settings)
     yield kafka_jars(settings)
+    yield zone_table(now_ms())
     yield data_folder(settings)
     yield installed(settings, installation)
     connection = installation.kafka
@@ -90,6 +95,14 @@ def kafka_jars(settings: Settings) -> Check:
     jars = default_cache_dir() / f"kafka-{VERSION}" / "libs"
     found = str(jars) if jars.is_dir() else f"{VERSION} is not fetched yet; `dialfeed run` does it (45 MB)"
     return Check("local Kafka", ok=True, found=found)
+
+
+def zone_table(at_ms: int) -> Check:
+    """Look at the age of the table of area codes. An old one is no fault: only newer area codes are missing."""
+    made = date.fromisoformat(as_of())
+    old = datetime.fromtimestamp(at_ms / 1000, UTC).date() - made > ZONE_TABLE_LASTS
+    advice = ", over a year old: update dialfeed, or run `dialfeed zones --refresh npa_report.csv` (from nanpa.com)"
+    return Check("zones of area codes", ok=True, found=f"as of {made}{advice if old else ''}")
 
 
 def data_folder(settings: Settings) -> Check:

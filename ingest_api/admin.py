@@ -117,9 +117,23 @@ def _workspaces(edge: Edge, request: Request) -> Answer:
 
 async def _create_workspace(edge: Edge, _: Request, fields: dict[str, Any]) -> Answer:
     asked = bodies.checked(bodies.NewWorkspace, fields)
-    made = registrations.new_workspace(edge.access.known, _rules(edge), asked.name, asked.timezone, edge.now_ms())
+    state, now = edge.access.known, edge.now_ms()
+    made = registrations.new_workspace(state, _rules(edge), asked.name, asked.timezone, now, asked.country)
     await _register(edge, made)
     return success("Workspace created", bodies.workspace_shown(made), 201)
+
+
+async def _update_workspace(edge: Edge, request: Request, fields: dict[str, Any]) -> Answer:
+    """Change the fields that the body has; null takes one away. What is not named stays."""
+    known = _found(edge.access.known.workspaces, request.path_params["id"])
+    asked = bodies.checked(bodies.WorkspaceChange, fields)
+    given = {name: getattr(asked, name) or "" for name in ("timezone", "country") if name in fields}
+    made = registrations.changed_workspace(
+        _rules(edge), known, given.get("timezone"), given.get("country"), edge.now_ms()
+    )
+    if made is not known:
+        await _register(edge, made)
+    return success("Workspace updated", bodies.workspace_shown(made))
 
 
 def _keys(edge: Edge, request: Request) -> Answer:
@@ -283,6 +297,7 @@ _CHANGES: Final[Mapping[tuple[str, str], Change]] = {
     ("PUT", "/api/admin/agents/{id}"): _update_agent,
     ("POST", "/api/admin/numbers"): _create_number,
     ("POST", "/api/admin/batches"): _create_batch,
+    ("PATCH", "/api/admin/workspaces/{id}"): _update_workspace,
     ("PATCH", "/api/admin/numbers/{id}"): _assign_number,
     ("PATCH", "/api/admin/batches/{id}"): _update_batch,
     ("DELETE", "/api/admin/workspaces/{id}"): _delete_workspace,
@@ -297,6 +312,7 @@ _BODIES: Final[Mapping[Change, type[BaseModel]]] = {
     _update_agent: bodies.NewVersion,
     _create_number: bodies.NewNumber,
     _create_batch: bodies.NewBatchOf,
+    _update_workspace: bodies.WorkspaceChange,
     _assign_number: bodies.Assignment,
     _update_batch: NewBatch,
 }

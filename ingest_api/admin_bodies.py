@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from ingest_api import batches, field_errors
 from ingest_api.batch_details import utc
-from ingest_api.batches import TIMEZONES, NewBatch, calling_rules
+from ingest_api.batches import TIMEZONES, Country, NewBatch, calling_rules
 from ingest_api.envelope import RefusedError, RequestError
 from ingest_api.requested import Warnings, in_body, names_of
 from schemas.outcomes import HttpCode
@@ -42,6 +42,14 @@ class _Body(BaseModel):
 class NewWorkspace(_Body):
     name: str = Field(description="name for people, which no other workspace has")
     timezone: str | None = Field(default=None, description="name of the tz database")
+    country: Country = Field(default=None, description="ISO 3166 alpha-2: national forms of its numbers are read too")
+
+
+class WorkspaceChange(_Body):
+    """What is not named stays; null takes a value away."""
+
+    timezone: str | None = Field(default=None, description="name of the tz database")
+    country: Country = Field(default=None, description="ISO 3166 alpha-2: national forms of its numbers are read too")
 
 
 class NewKey(_Body):
@@ -121,6 +129,7 @@ def workspace_shown(one: Workspace) -> dict[str, Any]:
         "workspaceId": one.workspace_id,
         "name": one.name,
         "timezone": one.timezone,
+        "country": one.country,
         "createdAt": utc(one.created_at),
     }
 

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from ingest_api.envelope import RequestError, refused
 from ingest_api.field_errors import MOST_ERRORS, field_error, field_errors
 from ingest_api.requested import Warnings, in_body, names_of
+from schemas.countries import country_code, country_remedy
 from schemas.outcomes import HttpCode
 from schemas.records import Batch
 
@@ -54,6 +55,13 @@ def _blank_is_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _known_country(text: str | None) -> str | None:
+    code = None if text is None else country_code(text)
+    if text is not None and code is None:
+        raise PydanticCustomError("country", "must be a country. {remedy}", {"remedy": country_remedy(text)})
+    return code
+
+
 def _known_timezone(name: str | None, info: ValidationInfo) -> str | None:
     known: Callable[[str], bool] = (info.context or {}).get(TIMEZONES, lambda _: True)
     if name is not None and not known(name):
@@ -66,6 +74,7 @@ Name = Annotated[str, Field(max_length=200, json_schema_extra=NOT_BLANK), AfterV
 PhoneId = Annotated[str, Field(max_length=200, json_schema_extra=NOT_BLANK), AfterValidator(_not_blank)]
 CLOCK_TIME: Final[dict[str, Any]] = {"pattern": f"^{_CLOCK_TIME.pattern}$"}
 ClockTime = Annotated[str, Field(json_schema_extra=CLOCK_TIME, examples=["09:00"]), AfterValidator(_clock_time)]
+Country = Annotated[str | None, BeforeValidator(_blank_is_none), AfterValidator(_known_country)]
 Day = Annotated[int, Field(ge=0, le=6)]
 
 
@@ -101,6 +110,10 @@ class NewBatch(BaseModel):
     )
     timezone: Annotated[str | None, BeforeValidator(_blank_is_none), AfterValidator(_known_timezone)] = Field(
         default=None, description="name of the tz database, for contacts whose zone is not known otherwise"
+    )
+    country: Country = Field(
+        default=None,
+        description="ISO 3166 alpha-2: national forms of its numbers are read too; as the workspace says if not given",
     )
     callingHour: CallingHour | None = None  # noqa: N815  # the contract's name
     allowedDays: Annotated[list[Day], Field(max_length=7), AfterValidator(_different)] | None = Field(  # noqa: N815
@@ -156,6 +169,7 @@ def batch_of(new: NewBatch, batch_id: str, workspace_id: str, created_at: int) -
         retry=new.retry or 0,
         delay=new.delay or 0,
         timezone=new.timezone,
+        country=new.country,
         calling_hour_start=hours.start if hours else None,
         calling_hour_end=hours.end if hours else None,
         allowed_days=sorted(new.allowedDays or []),
@@ -170,6 +184,7 @@ def calling_rules(batch: Batch) -> dict[str, Any]:
         "retry": batch.retry,
         "delay": batch.delay,
         "timezone": batch.timezone,
+        "country": batch.country,
         "callingHour": {"start": start, "end": end} if start and end else None,
         "allowedDays": batch.allowed_days,
     }

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest_api.admin_bodies import Assignment, NewAgent, NewBatchOf, NewKey, NewNumber, NewVersion, NewWorkspace
+from ingest_api.admin_bodies import (
+    Assignment,
+    NewAgent,
+    NewBatchOf,
+    NewKey,
+    NewNumber,
+    NewVersion,
+    NewWorkspace,
+    WorkspaceChange,
+)
 from ingest_api.admin_sql import PATH as SQL_PATH
 from ingest_api.admin_sql import Question
 from ingest_api.batches import NewBatch
@@ -19,7 +28,7 @@ _AT: Final = "2026-03-01T09:00:00.000Z"
 _AVRO: Final = {"type": "record", "name": "Reminder", "fields": [{"name": "firstName", "type": "string"}]}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 
-_WORKSPACE: Final = {"workspaceId": _ID, "name": "Acme", "timezone": "Europe/Berlin", "createdAt": _AT}
+_WORKSPACE: Final = {"workspaceId": _ID, "name": "Acme", "timezone": "Europe/Berlin", "country": "DE", "createdAt": _AT}
 _KEY: Final = {"keyId": _ID, "name": "crm", "workspaceId": _ID, "admin": False, "createdAt": _AT, "revokedAt": None}
 _AGENT: Final = {"agentId": _ID, "name": "Reminder", "workspaceId": _ID, "schemaVersion": 1, "createdAt": _AT}
 _NUMBER: Final = {
@@ -33,6 +42,7 @@ _RULES: Final = {
     "retry": 2,
     "delay": 600,
     "timezone": "Europe/Berlin",
+    "country": "DE",
     "callingHour": {"start": "09:00", "end": "17:30"},
     "allowedDays": [1, 2, 3, 4, 5],
 }
@@ -48,7 +58,15 @@ def admin_paths() -> dict[str, Schema]:
     new_number = {"workspaceId": _ID, "agentId": _ID, "number": "+4915112345678"}
     return {
         "/api/admin/workspaces": _kind("workspace", NewWorkspace, {"name": "Acme"}, _WORKSPACE),
-        "/api/admin/workspaces/{id}": {"delete": _deletion("workspace", _WORKSPACE)},
+        "/api/admin/workspaces/{id}": {
+            "patch": _change(
+                "Change a workspace: fields that are not named stay, null takes one away",
+                WorkspaceChange,
+                {"country": "DE"},
+                _WORKSPACE,
+            ),
+            "delete": _deletion("workspace", _WORKSPACE),
+        },
         "/api/admin/keys": _kind("key", NewKey, {"workspaceId": _ID, "name": "crm"}, _KEY, {"apiKey": "df_..."}),
         "/api/admin/keys/{id}": {
             "delete": _one("Revoke a key: it stops working within seconds", "key", {**_KEY, "revokedAt": _AT})
@@ -187,4 +205,4 @@ def _of_value(name: str, value: Any) -> Schema:
             return {"type": ["object", "null"]}
     if name.endswith("At"):
         return _TIME if value else {**_TIME, "type": ["string", "null"]}
-    return MAYBE_TEXT if name in ("timezone", "workspaceId", "agentId") else TEXT
+    return MAYBE_TEXT if name in ("timezone", "country", "workspaceId", "agentId") else TEXT

@@ -35,6 +35,9 @@ _CONTACT: Final = {
     "phoneNumber": "+12125551001",
     "timezone": "America/New_York",
     "timezoneSource": "record",
+    "timezoneConfidence": "certain",
+    "timezoneCandidates": [],
+    "phoneNumberReadAs": "international",
     "callId": _CALL,
     "phoneLogs": [_LOG],
     "createdAt": _AT,
@@ -75,7 +78,14 @@ def _text(name: str, description: str, example: str, most: int = MOST_CHARACTERS
 
 
 def _batch_details() -> Schema:
-    rules = {"retry": 2, "delay": 600, "timezone": None, "callingHour": None, "allowedDays": [1, 2, 3, 4, 5]}
+    rules = {
+        "retry": 2,
+        "delay": 600,
+        "timezone": None,
+        "country": None,
+        "callingHour": None,
+        "allowedDays": [1, 2, 3, 4, 5],
+    }
     example = {"batchId": BATCH, "batchName": "Spring", "batchStatus": "completed", **rules, "page": 1, "limit": 10}
     return {
         "operationId": "batchDetails",

@@ -42,6 +42,7 @@ _FORM: Final[Schema] = object_of(
         "retry": {**TEXT, "description": "an integer"},
         "delay": {**TEXT, "description": "seconds, an integer"},
         "timezone": TEXT,
+        "country": {**TEXT, "description": "ISO 3166 alpha-2: national forms of its numbers are read too"},
         "callingHour": {**TEXT, "description": "an object as JSON text"},
         "allowedDays": {**TEXT, "description": "an array as JSON text"},
     },

@@ -15,7 +15,7 @@ BATCH_TYPES: Final = ("outbound", "mixed")
 """What the hosted service has; both mean the same here."""
 
 ENCODING: Final = "encoding"
-_TEXTS: Final = ("batchName", "timezone")
+_TEXTS: Final = ("batchName", "timezone", "country")
 _NUMBERS: Final = ("retry", "delay")
 _JSON: Final = ("callingNumbers", "callingHour", "allowedDays")
 FIELDS: Final = frozenset({*_TEXTS, *_NUMBERS, *_JSON, ENCODING, "file", "type", "batchType"})

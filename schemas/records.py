@@ -96,6 +96,11 @@ class PhoneLogChunk(Slice, frozen=True, kw_only=True):
     timezone: list[str]
     timezone_source: list[str]
     variables: list[bytes]
+    country: str = ""
+    national: list[int] = []
+    uncertain: list[int] = []
+    uncertain_area: list[int] = []
+    areas: list[str] = []
 
 
 class Receipt(Record, frozen=True, kw_only=True):
@@ -151,6 +156,9 @@ class Workspace(Record, frozen=True, kw_only=True):
     timezone: str | None = None
     created_at: int
     deleted_at: int | None = None
+    country: str | None = None
+    earlier: list[Workspace] = []
+    changed_at: int = 0
 
 
 class ApiKey(Record, frozen=True, kw_only=True):
@@ -203,6 +211,7 @@ class Batch(Record, frozen=True, kw_only=True):
     earlier: list[Batch] = []
     changed_at: int = 0
     deleted_at: int | None = None
+    country: str | None = None
 
 
 RegistryRecord = Workspace | ApiKey | Agent | CallingNumber | Batch

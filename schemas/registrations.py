@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from schemas.agent_schemas import SchemaRefused, compile_validator, parse_schema
+from schemas.countries import country_code, country_remedy
 from schemas.identity import hash_api_key, new_api_key, new_id
 from schemas.outcomes import FieldError
 from schemas.records import Agent, AgentVersion, ApiKey, Batch, CallingNumber, Workspace
@@ -82,6 +83,7 @@ class Campaign:
     timezone: str | None = None
     calling_hours: str | None = None
     days: Sequence[str] = ()
+    country: str | None = None
 
 
 def find_workspace(state: Registry, id_or_name: str) -> Workspace:
@@ -116,13 +118,33 @@ def find_batch(state: Registry, batch_id: str) -> Batch:
     return _owned(state.batches, "batch", batch_id, None)
 
 
-def new_workspace(state: Registry, rules: Rules, name: str, timezone: str | None, now_ms: int) -> Workspace:
+def new_workspace(
+    state: Registry, rules: Rules, name: str, timezone: str | None, now_ms: int, country: str | None = None
+) -> Workspace:
     """Return a workspace whose name no other has."""
     name = _name(name)
     taken = [workspace.workspace_id for workspace in state.workspaces.values() if workspace.name == name]
     if taken:
         raise _taken("name", f"a workspace {quoted(name)} is there already", f"Use it: its id is {taken[0]}.")
-    return Workspace(workspace_id=new_id(), name=name, timezone=_zone(rules, timezone), created_at=now_ms)
+    return Workspace(
+        workspace_id=new_id(),
+        name=name,
+        timezone=_zone(rules, timezone),
+        created_at=now_ms,
+        country=_country(country),
+    )
+
+
+def changed_workspace(
+    rules: Rules, workspace: Workspace, timezone: str | None, country: str | None, now_ms: int
+) -> Workspace:
+    """Return the workspace with what is given from now on: None leaves a value, an empty text takes it away."""
+    given: dict[str, str | None] = {}
+    if timezone is not None:
+        given["timezone"] = _zone(rules, timezone)
+    if country is not None:
+        given["country"] = _country(country)
+    return changed(workspace, msgspec.structs.replace(workspace, **given), now_ms)
 
 
 def new_key(workspace: Workspace, name: str, now_ms: int) -> tuple[ApiKey, str]:
@@ -212,6 +234,7 @@ def new_batch(state: Registry, rules: Rules, workspace: Workspace, campaign: Cam
         retry=campaign.retry,
         delay=campaign.delay,
         timezone=_zone(rules, campaign.timezone),
+        country=_country(campaign.country),
         calling_hour_start=start,
         calling_hour_end=end,
         allowed_days=_days(campaign.days),
@@ -233,6 +256,7 @@ def campaign_of(batch: Batch) -> Campaign:
         retry=batch.retry,
         delay=batch.delay,
         timezone=batch.timezone,
+        country=batch.country,
         calling_hours=f"{start}-{end}" if start and end else None,
         days=[str(day) for day in batch.allowed_days],
     )
@@ -294,6 +318,15 @@ def _zone(rules: Rules, name: str | None) -> str | None:
         remedy = "Take an IANA name, such as America/New_York."
         raise _wrong("timezone", f"the tz database has no zone {quoted(name)}", remedy)
     return name
+
+
+def _country(text: str | None) -> str | None:
+    if not text:
+        return None
+    code = country_code(text)
+    if code is None:
+        raise _wrong("country", f"there is no country {quoted(text)}", country_remedy(text))
+    return code
 
 
 def _hours(text: str | None) -> tuple[str | None, str | None]:

@@ -25,9 +25,9 @@ NOW: Final = 2**63
 """A time after all others."""
 
 MOST_EARLIER: Final = 100
-"""Changes of a batch or a number that are remembered: more than happen while a record waits in Kafka."""
+"""Changes of a workspace, a number or a batch that are remembered: more than happen while a record waits in Kafka."""
 
-Changing = TypeVar("Changing", CallingNumber, Batch)
+Changing = TypeVar("Changing", Workspace, CallingNumber, Batch)
 Deletable = TypeVar("Deletable", Workspace, Agent, CallingNumber, Batch)
 
 
@@ -42,7 +42,7 @@ def version_at(agent: Agent, accepted_at: int) -> AgentVersion:
 
 
 def as_of(record: Changing, at: int) -> Changing:
-    """Return a batch or number as it was at a time, ms since the epoch, the first version for a time before all.
+    """Return a workspace, number or batch as it was at a time, ms since the epoch, the first version before all.
 
     So a record is judged alike whenever it is looked at, as with `version_at`.
     """

@@ -92,6 +92,9 @@ class Contact:
     variables: dict[str, Any]
     entries: Sequence[PhoneLogEntry]
     created_at: int
+    timezone_confidence: str = ""
+    timezone_candidates: Sequence[str] = ()
+    phone_number_read_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ COLUMNS: Final = {
     "callStatus": "status",
     "timezone": "timezone",
     "timezoneSource": "timezone_source",
+    "timezoneConfidence": "timezone_confidence",
+    "phoneNumberReadAs": "phone_number_read_as",
     "callId": "toString(call_id)",
 }
 """Fields that are columns; any other name is a variable's. `createdAt` is in another table."""

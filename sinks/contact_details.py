@@ -15,7 +15,9 @@ from sinks.query import Query
 
 THESE: Final = "batch_id = {id:String} AND phone_number IN (SELECT arrayJoin(splitByChar(',', {numbers:String})))"
 _CONTACTS: Final = f"""
-SELECT phone_number, timezone, timezone_source, variables FROM contacts WHERE {THESE}
+SELECT phone_number, timezone, timezone_source, variables, phone_number_read_as, timezone_confidence,
+    timezone_candidates
+FROM contacts WHERE {THESE}
 ORDER BY write_version DESC LIMIT 1 BY phone_number
 """  # noqa: S608  # constants only
 _ENTRIES: Final = f"""
@@ -58,11 +60,14 @@ def _entry(row: Sequence[Any], statuses: Mapping[tuple[str, int], Sequence[Any]]
 
 
 def _contact(row: Sequence[Any], entries: Sequence[PhoneLogEntry]) -> Contact:
-    number, timezone, timezone_source, variables = row
+    number, timezone, timezone_source, variables, read_as, confidence, candidates = row
     return Contact(
         phone_number=number,
         timezone=timezone,
         timezone_source=timezone_source,
+        timezone_confidence=confidence,
+        timezone_candidates=candidates.split(),
+        phone_number_read_as=read_as,
         variables=_decode_object(variables),
         entries=entries,
         created_at=min(entry.created_at for entry in entries),

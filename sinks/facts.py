@@ -48,7 +48,8 @@ SELECT submission_id, workspace_id, batch_id, first_index, size, total, added, f
 FROM receipts FINAL WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String})))
 """
 _RECORD: Final = """version, workspace_id, submission_id, record_index, accepted_at, phone_number_sent, timezone,
-    timezone_source, variables, agent_id, schema_version, tz_database"""
+    timezone_source, variables, agent_id, schema_version, tz_database, phone_number_read_as, timezone_confidence,
+    timezone_candidates"""
 _PLACE_OF_ROW: Final = "indexOf(splitByChar(',', {ids:String}), toString(call_id))"
 _MOVE: Final = f"""
 INSERT INTO phone_log (batch_id, phone_number, entry, call_id, {_RECORD})
@@ -62,13 +63,14 @@ SELECT DISTINCT submission_id FROM phone_log WHERE (batch_id, phone_number, entr
 """  # noqa: S608  # constants only
 _REFRESH: Final = f"""
 INSERT INTO contacts (batch_id, phone_number, write_version, entry, call_id, workspace_id, status, variables, timezone,
-    timezone_source, submission_id, accepted_at)
+    timezone_source, submission_id, accepted_at, phone_number_read_as, timezone_confidence, timezone_candidates)
 WITH contacts_of AS (SELECT batch_id, phone_number FROM calls WHERE {_THESE})
 SELECT p.batch_id, p.phone_number,
     bitOr(bitShiftLeft(toUInt128(p.entry), 111),
         bitOr(bitShiftLeft(toUInt128(if(s.left_at = 0, 0, s.version)), 64), toUInt128(p.version))) AS write_version,
     p.entry, p.call_id, p.workspace_id, if(s.left_at = 0, 'pending', s.status), p.variables, p.timezone,
-    p.timezone_source, p.submission_id, p.accepted_at
+    p.timezone_source, p.submission_id, p.accepted_at, p.phone_number_read_as, p.timezone_confidence,
+    p.timezone_candidates
 FROM phone_log AS p
 LEFT JOIN (
     SELECT batch_id, phone_number, entry, version, status, left_at FROM call_status FINAL

@@ -37,7 +37,12 @@ _PHONE_LOG_COLUMNS: Final = (
     "agent_id",
     "schema_version",
     "tz_database",
+    "phone_number_read_as",
+    "timezone_confidence",
+    "timezone_candidates",
 )
+_CERTAIN, _NOT_NOTED = ("certain", ""), ("", "")
+_CERTAIN_SOURCES: Final = frozenset({"record", "number"})
 _PARALLEL: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
 
 
@@ -100,6 +105,8 @@ def is_whole(chunk: PhoneLogChunk) -> bool:
     if not rows:
         return fits
     places = chunk.first_index <= min(chunk.record_index) and max(chunk.record_index) < end
+    areas = set(chunk.uncertain_area) <= set(range(len(chunk.areas)))
+    places &= areas and len(chunk.uncertain) == len(chunk.uncertain_area)
     return fits and places and chunk.batch_id is not None and chunk.schema_version >= 0
 
 
@@ -163,8 +170,32 @@ def _phone_log_block(chunk: PhoneLogChunk, entries: Sequence[int], ids: bytes) -
             native.same_text("agent_id", chunk.agent_id, rows),
             native.integers("schema_version", "UInt32", _schema_versions(chunk)),
             native.same_text("tz_database", chunk.tz_database, rows),
+            _read_as(chunk, rows),
+            *_certainty(chunk, rows),
         ],
     )
+
+
+def _read_as(chunk: PhoneLogChunk, rows: int) -> native.Column:
+    """Return how each number was read: as an international form, or as a national one of a country."""
+    if not chunk.national:
+        return native.same_text("phone_number_read_as", "international", rows)
+    national, how = set(chunk.national), f"national:{chunk.country}"
+    read_as = [how if index in national else "international" for index in chunk.record_index]
+    return native.few_texts("phone_number_read_as", read_as)
+
+
+def _certainty(chunk: PhoneLogChunk, rows: int) -> list[native.Column]:
+    """Return how well each zone is known, and the zones it may be instead, with blanks between."""
+    names = ("timezone_confidence", "timezone_candidates")
+    if not chunk.uncertain:
+        all_known = _CERTAIN_SOURCES.issuperset(chunk.timezone_source)  # else an earlier version wrote the chunk
+        texts = _CERTAIN if all_known else _NOT_NOTED
+        return [native.same_text(name, text, rows) for name, text in zip(names, texts, strict=True)]
+    areas = [tuple(text.partition(" ")[::2]) for text in chunk.areas]
+    of_row = {index: areas[place] for index, place in zip(chunk.uncertain, chunk.uncertain_area, strict=True)}
+    known = [of_row.get(index, _CERTAIN) for index in chunk.record_index]
+    return [native.few_texts(name, [one[place] for one in known]) for place, name in enumerate(names)]
 
 
 def _schema_versions(chunk: PhoneLogChunk) -> list[int]:

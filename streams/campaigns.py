@@ -21,6 +21,7 @@ class Campaign:
     workspace_id: str
     batch_zone: str | None
     workspace_zone: str | None
+    country: str | None
     agent_id: str
     schema_version: int
     validator: Validator = field(compare=False)  # agent and version say which
@@ -65,11 +66,13 @@ class Campaigns:
         validator = self._usable(agent, version)
         if isinstance(validator, FieldError):
             return validator
-        workspace = self.registry.ever.workspaces.get(batch.workspace_id)
+        known = self.registry.ever.workspaces.get(batch.workspace_id)
+        workspace = None if known is None else as_of(known, accepted_at)
         return Campaign(
             workspace_id=batch.workspace_id,
             batch_zone=batch.timezone,
             workspace_zone=workspace.timezone if workspace else None,
+            country=batch.country or (workspace.country if workspace else None),
             agent_id=agent.agent_id,
             schema_version=version.version,
             validator=validator,

@@ -122,8 +122,22 @@ def _phone_log(chunk: Chunk, campaign: Campaign, checked: Checked) -> PhoneLogCh
         "timezone": of_kept(checked.zones.names),
         "timezone_source": of_kept(checked.zones.sources),
         "variables": [_variables(record) for record in objects],
+        **_uncertain(chunk.first_index, checked),
+        "national": [chunk.first_index + row for row in sorted(checked.national) if row not in checked.errors],
     }
     return _columns(chunk, campaign, campaign.workspace_id, columns)
+
+
+def _uncertain(first_index: int, checked: Checked) -> dict[str, list[Any]]:
+    """Return what is kept of rows whose zone is not certain: each area's text once, and which row has which."""
+    areas = {row: area for row, area in checked.zones.uncertain.items() if row not in checked.errors}
+    texts = dict.fromkeys(area.text for area in areas.values())
+    places = {text: place for place, text in enumerate(texts)}
+    return {
+        "uncertain": [first_index + row for row in areas],
+        "uncertain_area": [places[area.text] for area in areas.values()],
+        "areas": list(texts),
+    }
 
 
 def _variables(record: dict[str, Any]) -> bytes:
@@ -154,6 +168,7 @@ def _columns(
         schema_version=campaign.schema_version if campaign else 0,
         size=len(chunk.records),
         tz_database=TZ_DATABASE_VERSION,
+        country=(campaign.country or "") if campaign else "",
         **(empty | columns),
     )
 

@@ -15,10 +15,11 @@ from streams.timezones import Zones, zones_for
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A row a record, a column each; `errors` holds the rows that fail."""
+    """A row a record, a column each; `errors` holds the rows that fail, `national` those read as national forms."""
 
     objects: Sequence[dict[str, Any]]
     numbers: Sequence[str | None]
+    national: frozenset[int]
     zones: Zones
     errors: dict[int, tuple[FieldError, ...]]
 
@@ -26,7 +27,8 @@ class Checked:
 def check(decoded: Decoded, campaign: Campaign) -> Checked:
     """Check a chunk: telephone number, time zone, then the variables that the agent's schema declares."""
     objects = decoded.objects
-    found = normalise_all([record.get("phoneNumber") for record in objects]).found
+    read = normalise_all([record.get("phoneNumber") for record in objects], campaign.country)
+    found = read.found
     numbers = [None if isinstance(number, FieldError) else number for number in found]
     own_zones = [record.get("timezone") for record in objects]
     zones = zones_for(numbers, own_zones, campaign.batch_zone, campaign.workspace_zone)
@@ -36,7 +38,7 @@ def check(decoded: Decoded, campaign: Campaign) -> Checked:
         errors.setdefault(row, []).append(error)
     for row, several in variables.items():
         errors.setdefault(row, []).extend(several)
-    return Checked(objects, numbers, zones, _merged(errors, decoded))
+    return Checked(objects, numbers, read.national, zones, _merged(errors, decoded))
 
 
 def _merged(errors: dict[int, list[FieldError]], decoded: Decoded) -> dict[int, tuple[FieldError, ...]]:

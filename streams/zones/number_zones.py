@@ -48,12 +48,15 @@ class Area:
     prefix: str
     source: str
     zone: str | None
+    text: str
+    """Confidence and candidates with blanks between: how an area that is not certain travels and is stored."""
 
 
 def _area(candidates: Sequence[str], prefix: str, source: str, unsure: Confidence = Confidence.CANDIDATES) -> Area:
     certain = len(candidates) == 1
     confidence = Confidence.CERTAIN if certain else unsure
-    return Area(tuple(candidates), confidence, prefix, source, candidates[0] if certain else None)
+    text = " ".join((confidence, *candidates))
+    return Area(tuple(candidates), confidence, prefix, source, candidates[0] if certain else None, text)
 
 
 NO_AREA: Final = _area((), "", "the number is of no country", Confidence.COUNTRY)
@@ -96,7 +99,7 @@ def number_zones() -> NumberZones:
     for prefix, zones, place in _rows("areas.tsv"):
         country = prefixes["+" + _country_code(prefix)]
         prefixes["+" + prefix] = (
-            Area(country.candidates, Confidence.COUNTRY, "+" + prefix, place, None)
+            _area(country.candidates, "+" + prefix, place, Confidence.COUNTRY)
             if zones == _NOWHERE
             else _area(one_a_clock(zones.split(",")), "+" + prefix, place)
         )

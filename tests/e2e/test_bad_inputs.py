@@ -44,6 +44,9 @@ ROWS: dict[str, tuple[bytes, Wrong]] = {
     "phone-letters": (spoilt(phoneNumber="+1212555FLOW"), {("phone_invalid", PHONE)}),
     "phone-short": (spoilt(phoneNumber="+1212555"), {("phone_invalid", PHONE)}),
     "phone-long": (spoilt(phoneNumber="+121255510011234"), {("phone_invalid", PHONE)}),
+    "phone-national": (spoilt(phoneNumber="(650) 555-0125"), {("phone_invalid", PHONE)}),
+    "phone-national-integer": (spoilt(phoneNumber=6505550125), {("phone_invalid", PHONE)}),
+    "phone-two": (spoilt(phoneNumber="+49 30 901820 / 901821"), {("phone_invalid", PHONE)}),
     "phone-impossible": (spoilt(phoneNumber="+999123456789"), {("phone_invalid", PHONE)}),
     "several": (
         b'{"name":7,"visits":"3","timezone":"Mars/Base"}',
@@ -140,6 +143,21 @@ GOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "extra-keys": ({"phoneNumber": "12125551001", "x": {"y": [1, None]}}, {"x": {"y": [1, None]}}),
     "zone-empty": ({"phoneNumber": "12125551001", "timezone": ""}, {"timezoneSource": "number"}),
     "zone-null": ({"phoneNumber": "12125551001", "timezone": None}, {"timezoneSource": "number"}),
+    "phone-invisible": ({"phoneNumber": "\u061c1212\u200b5551001"}, {"phoneNumber": "+12125551001"}),
+    "zone-invisible": ({"phoneNumber": "12125551001", "timezone": "\ufeffAsia/Tokyo"}, {"timezone": "Asia/Tokyo"}),
+    "zone-of-two": (
+        {"phoneNumber": "+558132345678"},
+        {
+            "timezone": "UTC",
+            "timezoneSource": "default",
+            "timezoneConfidence": "candidates",
+            "timezoneCandidates": ["America/Recife", "America/Noronha"],
+        },
+    ),
+    "zone-certain": (
+        {"phoneNumber": "12125551001"},
+        {"timezoneConfidence": "certain", "timezoneCandidates": [], "phoneNumberReadAs": "international"},
+    ),
     "zone-given": (
         {"phoneNumber": "12125551001", "timezone": "Asia/Kolkata"},
         {"timezone": "Asia/Kolkata", "timezoneSource": "record"},
@@ -157,8 +175,36 @@ async def test_what_is_odd_but_right_is_stored(running: Installation, row: str) 
     assert contact.items() >= expected.items()
 
 
-async def new_batch(running: Installation) -> str:
-    answer = await running.http.post("/api/call/createBatch", json={"batchName": "test", "callingNumbers": ["n"]})
+async def test_a_national_number_of_the_batchs_country_is_read_and_the_row_says_so(running: Installation) -> None:
+    batch = await new_batch(running, country="us")
+    national = record() | {"phoneNumber": "(650) 555-0125"}
+    answer = await running.post(national, record() | {"phoneNumber": 442079460123}, batch=batch)
+    assert (answer.status_code, answer.json()["data"]["added"]) == (200, 2)
+    submission_id = await running.bus.produce_record(json.dumps(record() | {"phoneNumber": 2125550126}).encode(), batch)
+    assert (await running.report(submission_id))["added"] == 1
+    read_as = {one["phoneNumber"]: one["phoneNumberReadAs"] for one in await running.contacts(batch)}
+    assert read_as == {
+        "+16505550125": "national:US",
+        "+442079460123": "international",
+        "+12125550126": "national:US",
+    }
+    page = await running.http.get(
+        f"/api/call/batch-details/{batch}", params={"filter": '{"phoneNumberReadAs": "national:US"}'}
+    )
+    assert (page.json()["data"]["country"], page.json()["data"]["total"]) == ("US", 2)
+
+
+async def test_a_country_that_does_not_exist_makes_no_batch(running: Installation) -> None:
+    asked = {"batchName": "test", "callingNumbers": ["n"], "country": "UK"}
+    answer = await running.http.post("/api/call/createBatch", json=asked)
+    (error,) = answer.json()["data"]["errors"]
+    assert (answer.status_code, error["path"]) == (400, "/country")
+    assert "GB" in error["message"]
+
+
+async def new_batch(running: Installation, **fields: Any) -> str:
+    asked = {"batchName": "test", "callingNumbers": ["n"], **fields}
+    answer = await running.http.post("/api/call/createBatch", json=asked)
     assert answer.status_code == 201
     batch: str = answer.json()["data"]
     return batch

@@ -50,6 +50,8 @@ def _field(contact: Contact, name: str) -> Any:
         "callStatus": contact.entries[0].status,
         "timezone": contact.timezone,
         "timezoneSource": contact.timezone_source,
+        "timezoneConfidence": contact.timezone_confidence,
+        "phoneNumberReadAs": contact.phone_number_read_as,
         "callId": contact.entries[0].call_id,
     }
     return fixed[name] if name in fixed else contact.variables.get(name)

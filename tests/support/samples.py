@@ -61,6 +61,7 @@ def campaign(schema: str = SCHEMA, **fields: Any) -> Campaign:
         "workspace_id": "w",
         "batch_zone": None,
         "workspace_zone": None,
+        "country": None,
         "agent_id": "a",
         "schema_version": 1,
         "validator": compile_validator(parse_schema(schema)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,6 +18,8 @@ from sinks.rows import phone_log_insert, prepare
 from sinks.statuses import Reported, call_status_insert, merged
 
 _encode = msgspec.json.encode
+CANDIDATES: Final = ("America/New_York", "Europe/Paris")
+"""What is kept of numbers that are stored without a zone of their own."""
 
 
 @asynccontextmanager
@@ -38,6 +40,7 @@ async def store(
 ) -> None:
     """Store the variables of these numbers as accepted at that time, ms since the epoch."""
     rows = len(records)
+    uncertain = [row for row, number in enumerate(records) if not (zones and number in zones)]
     chunk = PhoneLogChunk(
         submission_id=f"submission-{at}",
         batch_id=batch_id,
@@ -58,6 +61,9 @@ async def store(
         timezone=[(zones or {}).get(number, "UTC") for number in records],
         timezone_source=["record" if zones and number in zones else "default" for number in records],
         variables=[_encode(variables) for variables in records.values()],
+        uncertain=uncertain,
+        uncertain_area=[0] * len(uncertain),
+        areas=[" ".join(("country", *CANDIDATES))],
     )
     left = await clickhouse.consult(lambda session: read_left_times(session, [batch_id]))
     insert = phone_log_insert([prepare(chunk, left[batch_id])])

@@ -68,6 +68,16 @@ def test_a_key_is_shown_once_and_its_revocation_is_seen(typed: Type, made: dict[
     assert typed("key", "list", "--json").json[0]["revokedAt"] is not None
 
 
+def test_a_workspace_and_a_batch_may_name_a_country(typed: Type, made: dict[str, Any]) -> None:
+    assert typed("workspace", "update", "Acme", "--country", "us", "--json").json["country"] == "US"
+    assert typed("workspace", "list", "--json").json[0]["country"] == "US"
+    assert typed("batch", "update", made["batchId"], "--country", "DE", "--json").code == 0
+    assert typed("batch", "show", made["batchId"], "--json").json["country"] == "DE"
+    refused = typed("workspace", "update", "Acme", "--country", "UK")
+    assert (refused.code, "GB" in refused.err) == (2, True)
+    assert typed("workspace", "update", "Acme", "--country", "", "--json").json["country"] is None
+
+
 def test_lists_can_be_of_one_workspace(typed: Type, made: dict[str, Any]) -> None:
     typed("workspace", "create", "Other")
     assert typed("batch", "list", "--workspace", "Other", "--json").json == []

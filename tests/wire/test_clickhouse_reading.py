@@ -18,7 +18,7 @@ from sinks.clickhouse import ClickHouse, connect
 from sinks.query import Query
 from tests.support.clickhouse_http import Front, clickhouse_http
 from tests.support.contact_pages import page_of
-from tests.support.stored import call_id_of, report, store
+from tests.support.stored import CANDIDATES, call_id_of, report, store
 
 AT = 1_767_225_600_000
 TEXTS = [
@@ -57,7 +57,17 @@ def some_variables(chance: random.Random) -> dict[str, Any]:
 
 def a_contact(number: str, variables: dict[str, Any], zone: str | None, accepted_at: int) -> Contact:
     entry = PhoneLogEntry(call_id_of(number), 0, "pending", accepted_at)
-    return Contact(number, zone or "UTC", "record" if zone else "default", variables, [entry], accepted_at)
+    return Contact(
+        number,
+        zone or "UTC",
+        "record" if zone else "default",
+        variables,
+        [entry],
+        accepted_at,
+        timezone_confidence="certain" if zone else "country",
+        timezone_candidates=[] if zone else list(CANDIDATES),
+        phone_number_read_as="international",
+    )
 
 
 async def fill(clickhouse: ClickHouse, chance: random.Random, count: int) -> list[Contact]:

@@ -181,7 +181,7 @@ async def test_what_is_there_already_is_a_409(world: World) -> None:
     [
         ("GET", "agents/no-such"),
         *(("DELETE", f"{kind}/no-such") for kind in KINDS),
-        *(("PATCH", f"{kind}/no-such") for kind in ("numbers", "batches")),
+        *(("PATCH", f"{kind}/no-such") for kind in ("workspaces", "numbers", "batches")),
     ],
 )
 async def test_what_does_not_exist_is_a_404(world: World, method: str, path: str) -> None:
@@ -244,6 +244,20 @@ async def change(world: World, path: str, body: Any) -> httpx.Response:
 
 async def delete(world: World, path: str) -> httpx.Response:
     return await world.http.delete(f"/api/admin/{path}", headers=ADMIN)
+
+
+async def test_a_workspace_and_a_batch_take_a_country_and_give_it_up(world: World) -> None:
+    workspace = made(await post(world, "workspaces", {"name": "Land", "country": "de"}))
+    assert workspace["country"] == "DE"
+    path = f"workspaces/{workspace['workspaceId']}"
+    answer = await change(world, path, {"timezone": "America/New_York"})
+    assert (answer.status_code, answer.json()["data"]["country"]) == (200, "DE")
+    taken = (await change(world, path, {"country": None})).json()["data"]
+    assert (taken["country"], taken["timezone"]) == (None, "America/New_York")
+    assert errors(await change(world, path, {"country": "UK"}), 400) == [("field_invalid", "/country")]
+    assert errors(await change(world, path, {"timezone": "Mars"}), 400) == [("field_invalid", "/timezone")]
+    batch = await change(world, f"batches/{BATCH}", {"country": "US"})
+    assert batch.json()["data"]["country"] == "US"
 
 
 async def test_a_number_is_assigned_to_another_agent_of_its_workspace(world: World) -> None:

@@ -57,17 +57,17 @@ EXAMPLES: list[Record] = [
 WRITTEN_WITH = {
     "Agent": {"cb4fdf83db9a218d", "2f46738c5d82f53c"},
     "ApiKey": {"7a2fd266400b34d0"},
-    "Batch": {"a7143958a25f47db", "b3d5ac548ec89b48"},
+    "Batch": {"a7143958a25f47db", "b3d5ac548ec89b48", "50241ced87ac1aca"},
     "CallingNumber": {"03646000803c70b7", "36909ecde92d963f"},
     "Chunk": {"7685c9ca80c17429"},
     "DialerCommand": {"4feef60ca7e88fbd"},
-    "PhoneLogChunk": {"ef0c98b844476de2"},
+    "PhoneLogChunk": {"ef0c98b844476de2", "f6f3194191c2a4d4"},
     "Receipt": {"73cb4343622364cb"},
     "ReplayJob": {"830374e379efb4b1"},
     "ReplayProgress": {"d8b6ae0c7ec4b4c7"},
     "ReplayReceipt": {"202c39df94b2d56f"},
     "SubmissionAccepted": {"b2074e576a3ac386"},
-    "Workspace": {"3fb377b08fb01d81", "97eba99c42c2a469"},
+    "Workspace": {"3fb377b08fb01d81", "97eba99c42c2a469", "8503004e10cade0b"},
 }
 """Every fingerprint that may be on a topic. Add the one of a schema you change, and keep the former schema."""
 

@@ -7,6 +7,9 @@ from schemas.registrations import (
     Campaign,
     RegistrationRefusedError,
     Rules,
+    campaign_of,
+    changed_batch,
+    changed_workspace,
     find_agent,
     find_workspace,
     new_admin_key,
@@ -178,3 +181,34 @@ def test_an_admin_key_opens_the_administration_and_no_workspace(state: Registry,
     assert not state.is_admin_key("df_unknown")
     state.apply(revoked_key(state, record.key_id, NOW + 1))
     assert not state.is_admin_key(api_key)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("de", "DE"), ("US", "US"), ("", None), (None, None)])
+def test_a_workspace_and_a_batch_may_name_a_country(state: Registry, given: str | None, kept: str | None) -> None:
+    owner = new_workspace(state, RULES, "Land", None, NOW, given)
+    state.apply(owner)
+    numbers = campaign_numbers(state, owner, "+12125551001")
+    batch = new_batch(state, RULES, owner, Campaign("spring", numbers, country=given), NOW)
+    assert (owner.country, batch.country) == (kept, kept)
+    assert campaign_of(batch).country == kept
+
+
+def test_a_country_that_does_not_exist_is_refused_with_the_one_that_is_meant(state: Registry) -> None:
+    with pytest.raises(RegistrationRefusedError) as caught:
+        new_workspace(state, RULES, "Land", None, NOW, "UK")
+    assert (caught.value.field, caught.value.remedy) == ("country", "Give GB instead.")
+
+
+def test_a_changed_workspace_remembers_what_it_was(acme: Workspace) -> None:
+    changed = changed_workspace(RULES, acme, None, "us", NOW + 5)
+    assert (changed.country, changed.timezone, changed.changed_at, changed.earlier) == ("US", None, NOW + 5, [acme])
+    assert changed_workspace(RULES, changed, None, "US", NOW + 6) is changed
+    taken = changed_workspace(RULES, changed, "Europe/Berlin", "", NOW + 7)
+    assert (taken.country, taken.timezone, len(taken.earlier)) == (None, "Europe/Berlin", 2)
+
+
+def test_a_batch_keeps_its_country_through_another_change(state: Registry, acme: Workspace) -> None:
+    numbers = campaign_numbers(state, acme, "+12125551001")
+    batch = new_batch(state, RULES, acme, Campaign("spring", numbers, country="DE"), NOW)
+    again = changed_batch(state, RULES, batch, campaign_of(batch), NOW + 1)
+    assert again is batch

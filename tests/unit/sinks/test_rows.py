@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,3 +116,49 @@ def test_a_chunk_whose_columns_fit_is_whole(changes: dict[str, object]) -> None:
 )
 def test_a_chunk_that_does_not_fit_itself_is_not_ours(chunk: PhoneLogChunk) -> None:
     assert not is_whole(chunk)
+
+
+def readings(chunk: PhoneLogChunk) -> list[bytes]:
+    """Return the last three columns of a chunk's block: how numbers were read, confidence, candidates."""
+    block = prepare(chunk).block
+    places = [block.index(name) for name in (b"phone_number_read_as", b"timezone_confidence", b"timezone_candidates")]
+    return [block[start:end].partition(b"String")[2] for start, end in pairwise([*places, None])]
+
+
+def text(value: str) -> bytes:
+    return bytes([len(value)]) + value.encode()
+
+
+def test_what_is_certain_is_stored_as_certain() -> None:
+    read_as, confidence, candidates = readings(a_chunk(numbers(2), timezone_source=["number", "record"]))
+    assert read_as.startswith(text("international") * 2)
+    assert confidence.startswith(text("certain") * 2)
+    assert candidates == text("") * 2
+
+
+def test_a_row_has_the_reading_of_its_own_index() -> None:
+    chunk = a_chunk(
+        numbers(3),
+        size=9,
+        record_index=[2, 5, 8],
+        country="US",
+        national=[5],
+        uncertain=[5, 8],
+        uncertain_area=[1, 0],
+        areas=["country", "candidates A B"],
+    )
+    read_as, confidence, candidates = readings(chunk)
+    assert is_whole(chunk)
+    assert read_as.startswith(text("international") + text("national:US") + text("international"))
+    assert confidence.startswith(text("certain") + text("candidates") + text("country"))
+    assert candidates == text("") + text("A B") + text("")
+
+
+def test_of_a_chunk_of_an_earlier_version_nothing_is_claimed_of_zones_that_the_batch_gave() -> None:
+    _, confidence, _ = readings(a_chunk(numbers(2), timezone_source=["number", "batch"]))
+    assert confidence.startswith(text("") * 2)
+
+
+@pytest.mark.parametrize(("uncertain", "area"), [([0], []), ([0], [1]), ([], [0])])
+def test_a_chunk_whose_areas_do_not_fit_is_not_whole(uncertain: list[int], area: list[int]) -> None:
+    assert not is_whole(a_chunk(numbers(1), uncertain=uncertain, uncertain_area=area, areas=["country"]))

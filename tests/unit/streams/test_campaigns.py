@@ -8,7 +8,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from schemas.outcomes import Code, FieldError
-from schemas.records import Agent, AgentVersion, Batch, CallingNumber, Chunk
+from schemas.records import Agent, AgentVersion, Batch, CallingNumber, Chunk, Workspace
 from schemas.registrations import assigned_number
 from schemas.registry import Registry, changed
 from streams.campaigns import Campaign, Campaigns
@@ -125,3 +125,22 @@ def test_what_a_schema_made_unusable_goes_through_with_a_later_version(campaigns
     assert isinstance(found, FieldError)
     assert found.code is Code.SCHEMA_UNUSABLE
     assert isinstance(campaigns.find("b", 1500, 2), Campaign)
+
+
+@pytest.mark.parametrize(("accepted_at", "country"), [(1000, None), (4999, None), (5000, "US"), (99_999, "US")])
+def test_numbers_are_read_as_of_the_country_that_the_workspace_had_at_that_time(
+    campaigns: Campaigns, accepted_at: int, country: str | None
+) -> None:
+    before = Workspace(workspace_id="w", name="n", created_at=1)
+    campaigns.registry.apply(changed(before, msgspec.structs.replace(before, country="US"), 5000))
+    found = campaigns.find("b", accepted_at)
+    assert isinstance(found, Campaign)
+    assert found.country == country
+
+
+def test_the_country_of_the_batch_comes_before_that_of_its_workspace(campaigns: Campaigns) -> None:
+    campaigns.registry.apply(Workspace(workspace_id="w", name="n", created_at=1, country="US"))
+    campaigns.registry.apply(msgspec.structs.replace(campaigns.registry.batches["b"], country="DE"))
+    found = campaigns.find("b", 1000)
+    assert isinstance(found, Campaign)
+    assert found.country == "DE"

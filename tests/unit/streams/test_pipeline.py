@@ -153,3 +153,34 @@ def test_every_record_ends_as_a_row_or_as_a_dead_letter_and_never_as_both(call_d
     assert sorted([*stored, *dead]) == list(range(1000, 1000 + len(call_data)))
     assert len(result.phone_log.variables) == len(stored)
     assert result.phone_log.size == len(call_data)
+
+
+def test_the_row_says_how_its_number_was_read() -> None:
+    sent = [
+        record(1),
+        record(2, phoneNumber="(650) 555-0125"),
+        record(3, phoneNumber="call"),
+        record(4, phoneNumber=6505550126),
+    ]
+    log = clean(chunk(*sent, first_index=1000), campaign(country="US"), Limits(), NOW).phone_log
+    assert log.phone_number == ["+12125550001", "+16505550125", "+16505550126"]
+    assert log.phone_number_sent[1] == "(650) 555-0125"
+    assert (log.country, log.national) == ("US", [1001, 1003])
+
+
+def test_without_a_country_a_national_number_fails() -> None:
+    result = cleaned(record(1), record(2, phoneNumber="(650) 555-0125"))
+    assert told(result) == [(1, [("phone_invalid", "/phoneNumber")])]
+    assert (result.phone_log.country, result.phone_log.national) == ("", [])
+
+
+def test_the_row_keeps_every_zone_that_its_number_may_be_in() -> None:
+    toll_free, idaho = {"phoneNumber": "+18005551001"}, {"phoneNumber": "+12089995678"}
+    sent = [record(1), record(2, **toll_free), record(3, **idaho), record(4, amount="x", **idaho), record(5, **idaho)]
+    sent.append(record(6, timezone="Asia/Tokyo", **idaho))
+    log = clean(chunk(*sent), campaign(batch_zone="America/Boise"), Limits(), NOW).phone_log
+    assert log.timezone == ["America/New_York", "America/Boise", "America/Boise", "America/Boise", "Asia/Tokyo"]
+    assert log.timezone_source == ["number", "batch", "batch", "batch", "record"]
+    assert (log.uncertain, log.uncertain_area) == ([1, 2, 4], [0, 1, 1])
+    assert log.areas[0].startswith("country America/New_York ")
+    assert log.areas[1] == "candidates America/Denver America/Los_Angeles"
