@@ -1,6 +1,7 @@
 """`python -m tests.support.wrap_markdown FILE...`: wrap the prose of Markdown files where a line is too wide.
 
-Tables, fenced blocks, headings and comments stay as they are; code spans and links are not broken.
+Tables, fenced blocks, headings and comments stay as they are. Code spans and links are not broken, but for those that
+are wider than a line.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _wrapped_block(block: list[str]) -> list[str]:
     item = _ITEM.match(block[0]) or re.match(r"\s*", block[0])
     start = item[0] if item else ""
     text = " ".join([block[0][len(start) :], *(line.strip() for line in block[1:])])
-    whole = _WHOLE.sub(lambda found: found[0].replace(" ", _BLANK), text)
+    whole = _WHOLE.sub(_unbroken, text)
     lines = textwrap.wrap(
         whole,
         WIDTH,
@@ -64,6 +65,10 @@ def _wrapped_block(block: list[str]) -> list[str]:
         break_on_hyphens=False,
     )
     return [line.replace(_BLANK, " ") for line in lines]
+
+
+def _unbroken(found: re.Match[str]) -> str:
+    return found[0] if len(found[0]) > WIDTH - len("- ") else found[0].replace(" ", _BLANK)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from schemas.outcomes import RECORD_CODES, HttpCode
 from schemas.statuses import MAX_TRANSCRIPT_CHARACTERS, MAX_URL_CHARACTERS, CallStatus
 from tests.support.edge import World
 
-DOCS = (Path(__file__).parents[3] / "docs" / "http.md").read_text("utf-8")
+DOCS = " ".join((Path(__file__).parents[3] / "docs" / "http.md").read_text("utf-8").split())
 OUTSIDE_OPERATIONS = {HttpCode.METHOD_NOT_ALLOWED}
 
 
