@@ -19,7 +19,7 @@ help: ## this list
 
 run: python ## start everything on this machine, send a sample, keep serving until Ctrl-C
 	@$(MAKE) --no-print-directory --jobs=2 $(RUN) kafka
-	@$(BIN)/dialfeed run --sample
+	@DIALFEED_LOG=$${DIALFEED_LOG:-human} $(BIN)/dialfeed run --sample
 
 test: $(DEV) ## all tests, on a real Kafka and the real ClickHouse engine
 	$(BIN)/python -m pytest tests -n $(TEST_PROCESSES) --dist loadfile

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, MutableMapping
+from datetime import datetime
 from typing import IO, Any, Final, Literal
 
 import structlog
@@ -32,6 +34,7 @@ INDISCREET: Final = ("python_multipart",)
 """Their warnings hold bytes of what a caller sent; what is wrong with it is said by the answer."""
 
 _EventDict = MutableMapping[str, Any]
+_NAME_OF_EVENT: Final = re.compile("[a-z_]+")
 
 
 class RateLimit(logging.Filter):
@@ -126,10 +129,23 @@ def _renderers(form: LogForm | None, out: IO[str]) -> list[Any]:
     if (form or ("human" if on_terminal else "json")) == "json":
         return [structlog.processors.JSONRenderer(default=str, ensure_ascii=False)]
     return [
+        for_people,
         structlog.dev.ConsoleRenderer(
             colors=on_terminal and not os.environ.get("NO_COLOR"), pad_event_to=28, sort_keys=False
-        )
+        ),
     ]
+
+
+def for_people(_logger: object, _method: str, event: _EventDict) -> _EventDict:
+    """Shorten an event to what a person reads: the time of day, words, and where it comes from only if it complains."""
+    said = str(event.get("event", ""))
+    if _NAME_OF_EVENT.fullmatch(said):
+        event["event"] = said.replace("_", " ")
+    if isinstance(at := event.get("timestamp"), str):
+        event["timestamp"] = f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}"
+    if event.get("level") in ("debug", "info"):
+        event.pop("logger", None)
+    return event
 
 
 def clean_values(_logger: object, _method: str, event: _EventDict) -> _EventDict:

@@ -105,8 +105,9 @@ class ClickHouse:
 
     async def migrate(self) -> None:
         """Apply the migrations that are missing. Several processes may do it at once."""
-        for name in await self._writer.run(_apply_migrations):
-            log.info("migration_applied", name=name)
+        names = await self._writer.run(_apply_migrations)
+        if names:
+            log.info("migrations_applied", count=len(names), first=names[0], last=names[-1])
 
     async def insert(self, insert: Insert) -> None:
         """Write rows, all or none; the same rows again change nothing."""

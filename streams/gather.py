@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
@@ -227,6 +228,8 @@ def service_of(gather: Gather, stop_process: Callable[[Exception], None]) -> typ
 
     class GatherService(Service):  # type: ignore[misc]  # mode is untyped here
         """Runs beside the agents, on their loop."""
+
+        logger = logging.getLogger("faust.gather")  # else the library tells of its starts under our module's name
 
         async def on_start(self) -> None:
             self.running = asyncio.create_task(self._run(), name="gather")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,6 +87,22 @@ def test_no_value_makes_a_line_or_commands_the_terminal(form: LogForm, text: str
     written = stream.getvalue()
     assert len(written.splitlines()) == 2
     assert written.replace("\n", "").isprintable()
+
+
+def test_people_get_the_time_of_day_and_words_and_where_it_comes_from_only_of_complaints() -> None:
+    stream = configured("human")
+    structlog.get_logger("sinks.load").info("chunks_stored", chunks=2)
+    structlog.get_logger("sinks.load").warning("commit_refused", consumer="load")
+    told, complained = stream.getvalue().splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d \[info     \] chunks stored +chunks=2", told)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d \[warning  \] commit refused +\[sinks.load\] consumer=load", complained)
+
+
+def test_programs_get_names_of_events_and_modules() -> None:
+    stream = configured("json")
+    structlog.get_logger("sinks.load").info("chunks_stored", chunks=2)
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["logger"], line["timestamp"][-1]) == ("chunks_stored", "sinks.load", "Z")
 
 
 def test_a_huge_value_is_capped() -> None:
