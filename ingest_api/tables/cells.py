@@ -156,7 +156,7 @@ def _integer(numbers: Numbers, cell: Cell) -> Any:
         return int(cell) if isinstance(cell, int) and type(cell) is not bool else text_of(cell)
     if _DIGITS.fullmatch(cell):
         return int(cell)
-    bare = _with_point(numbers, cell)
+    bare = _with_point(numbers, cell, whole=True)
     if _INTEGER.fullmatch(bare):
         return int(bare.partition(".")[0])
     if _NUMBER.fullmatch(bare):
@@ -173,8 +173,12 @@ def _floating(numbers: Numbers, cell: Cell) -> Any:
     if _DIGITS.fullmatch(text):
         return int(text)
     bare = _with_point(numbers, text)
-    value = float(bare) if _NUMBER.fullmatch(bare) else math.inf
-    return value if math.isfinite(value) else _no_number(text)
+    if not _NUMBER.fullmatch(bare):
+        return _no_number(text)
+    value = float(bare)
+    if not math.isfinite(value):
+        raise MisreadError(text, "is beyond the largest number of its type", Code.OUT_OF_RANGE)
+    return value
 
 
 def _decimal(numbers: Numbers, cell: Cell) -> Any:
@@ -184,9 +188,9 @@ def _decimal(numbers: Numbers, cell: Cell) -> Any:
     return text_of(int(cell) if type(cell) is Padded else cell)
 
 
-def _with_point(numbers: Numbers, text: str, code: Code = Code.TYPE) -> str:
+def _with_point(numbers: Numbers, text: str, code: Code = Code.TYPE, *, whole: bool = False) -> str:
     try:
-        return numbers.read(text)
+        return numbers.read(text, whole=whole)
     except NoNumberError as error:
         raise MisreadError(text, str(error), code) from None
 

@@ -26,6 +26,9 @@ MAX_LINE_CHARACTERS: Final = 1024 * 1024
 _SAYS_DELIMITER: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t|]*\s*', re.IGNORECASE)
 _QUOTED: Final = re.compile(r'"[^"]*"|(?:^|(?<=[,;\t|"]))"[^"]*$')
 """A quoted name, also one that goes on in the next line; a quote inside a name that is not quoted begins none."""
+_FORMULA_OF_TEXT: Final = re.compile(r'\A="([^"]*)"\Z')
+"""As some programs keep a spreadsheet from reading a text as a number: `="007"` is shown as 007."""
+
 _ENDS_EARLY: Final = "unexpected end of data"
 _TOO_LONG: Final = "field larger than field limit"
 _END_OF_FILE: Final = "\x1a"
@@ -129,6 +132,8 @@ def _rows(lines: Iterator[str], taken: list[str], delimiter: str, number: int, o
         except csv.Error as error:
             row = _broken(number, str(error), taken, delimiter, first)
         else:
+            if '="' in taken[0]:
+                cells = [_FORMULA_OF_TEXT.sub(r"\1", cell) for cell in cells]
             shape = shape or _shape(cells, delimiter)
             row = _row(number, cells, shape)
             if len(taken) > 1 and shape is not None and row.flaw is None and shape.hides_a_row(cells):

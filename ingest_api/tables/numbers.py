@@ -58,15 +58,16 @@ class Numbers:
         """Say where the other numbers of the table are found."""
         self._texts = texts
 
-    def read(self, text: str) -> str:
+    def read(self, text: str, *, whole: bool = False) -> str:
         """Return a number with a point before its fraction and no groups; what is none comes back as it is.
 
-        Raise NoNumberError where it is one that this table leaves open, or does not take.
+        Raise NoNumberError where it is one that this table leaves open, or does not take. `whole`: a fraction is no
+        value here, so none is advised.
         """
         if "," not in text and (self._style is Style.POINT or "." not in text or _SURE.fullmatch(text)):
             return text
         if _EITHER.fullmatch(text):
-            return self._either(text)
+            return self._either(text, whole=whole)
         mark = decimal_mark(text)
         if mark is None:
             return text
@@ -75,15 +76,16 @@ class Numbers:
             return number
         raise NoNumberError(f"{text[:MOST_SHOWN]!r} is no number; write {number}")
 
-    def _either(self, text: str) -> str:
+    def _either(self, text: str, *, whole: bool) -> str:
         mark = self._settled() if self._style is Style.EITHER else None
         if mark is not None:
             return with_point(text, mark)
         if self._style is Style.POINT:
             raise NoNumberError(f"{text!r} is no number; write {with_point(text, '.')}")
-        whole, fraction = re.sub("[.,]", "", text), text.replace(",", ".").rstrip("0").removesuffix(".")
+        thousands, fraction = re.sub("[.,]", "", text), text.replace(",", ".").rstrip("0").removesuffix(".")
         clear = f"{fraction}0" if _EITHER.fullmatch(fraction) else fraction
-        raise NoNumberError(f"{text!r} is ambiguous, it may be {whole} or {fraction}; write {whole}, or {clear}")
+        advice = thousands if whole and "." in clear else f"{thousands}, or {clear}"
+        raise NoNumberError(f"{text!r} is ambiguous, it may be {thousands} or {fraction}; write {advice}")
 
     def _settled(self) -> str | None:
         if self._texts is not None:

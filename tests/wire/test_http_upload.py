@@ -89,6 +89,16 @@ async def test_a_workbook_is_read_as_well_whatever_its_name(world: World) -> Non
     ]
 
 
+@pytest.mark.parametrize(("type_", "status"), [("true", 201), ("false", 422)])
+async def test_every_line_that_a_broken_quote_hides_is_a_failed_row(world: World, type_: str, status: int) -> None:
+    rows = table('12125551001,"Ann,1,1', "12125551002,Bob,1,1", '12125551003,"Cem",1,1', "12125551004,Dee,1,1")
+    answer = await send(world, rows, fields=form(type=type_))
+    data = answer.json()["data"]
+    assert (answer.status_code, data["totalCalls"]) == (status, 4)
+    assert [(one["row"], one["lines"]) for one in data["failedRows"]] == [(2, [2, 3, 4]), (3, [3]), (4, [4])]
+    assert [record["name"] for record in sent(world)] == ["Dee"] * (status == 201)
+
+
 async def test_an_answer_counts_hidden_rows_and_names_sheets_that_were_not_read(world: World) -> None:
     made = openpyxl.Workbook()
     made.active.title = "First"

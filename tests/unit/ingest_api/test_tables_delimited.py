@@ -274,6 +274,17 @@ def test_a_file_of_another_kind_is_refused_as_what_it_is(start: bytes, said: str
         read(start + b" " * 100)
 
 
+@pytest.mark.parametrize("cell", ['="007"', '"=""007"""'])
+def test_a_formula_that_only_holds_a_text_is_that_text(cell: str) -> None:
+    content = f'phoneNumber,n,m\n="{A}",{cell},a="b"\n'
+    assert objects(content) == [{"phoneNumber": A, "n": "007", "m": 'a="b"'}]
+
+
+def test_a_broken_quote_in_the_header_refuses_the_file() -> None:
+    with pytest.raises(TableError, match="the header, opens a quoted cell in line 1 that goes on to line 3"):
+        read(f'phoneNumber,"n\n{A},Ann\n{B},"\n{C},Cem\n')
+
+
 @pytest.mark.parametrize("mark", ["'", "\u2019"])
 def test_an_apostrophe_that_marks_a_text_is_no_part_of_a_number(mark: str) -> None:
     assert objects(f"phoneNumber,n\n{mark}+{A},a\n") == [{"phoneNumber": f"+{A}", "n": "a"}]
