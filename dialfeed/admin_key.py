@@ -17,6 +17,7 @@ from dialfeed.exits import WrongUseError
 from dialfeed.private_files import create_private
 from dialfeed.registry_topic import write
 from dialfeed.settings import Settings
+from schemas.invisible_characters import without_invisible
 from schemas.messages import Publisher
 from schemas.registrations import new_admin_key
 from schemas.registry import ADMINISTRATION, RegistryReader
@@ -42,7 +43,7 @@ _BLOCK: Final = """
 def admin_key(settings: Settings) -> str:
     """Return the key that commands ask the administration with; raise WrongUseError where none is known."""
     if settings.admin_key is not None:
-        return settings.admin_key.get_secret_value().strip()
+        return without_invisible(settings.admin_key.get_secret_value()).strip()
     try:
         return (settings.data / FILE).read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):

@@ -13,6 +13,7 @@ from dialfeed.exits import WrongUseError
 from dialfeed.help_layout import SharedOption
 from dialfeed.installation import find_api
 from dialfeed.settings import Settings
+from schemas.invisible_characters import without_invisible
 
 R = TypeVar("R")
 
@@ -44,7 +45,7 @@ def _key(settings: Settings, key_file: Path | None) -> str:
         except (OSError, UnicodeDecodeError):
             raise WrongUseError(f"the key file {key_file} cannot be read", "Name another one.") from None
     else:
-        key = settings.api_key.get_secret_value().strip() if settings.api_key is not None else ""
+        key = without_invisible(settings.api_key.get_secret_value()).strip() if settings.api_key is not None else ""
     if not key:
         raise WrongUseError(
             "no API key is given",

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.request import parse_http_list
 
 from ingest_api.envelope import refused
+from schemas.invisible_characters import without_invisible
 from schemas.outcomes import HttpCode
 
 _JSON_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:[a-z0-9!#$&^_.+-]+\+)?json")
@@ -67,11 +68,19 @@ def api_key_of(headers: Mapping[str, str]) -> str | None:
 
     `x-api-key` wins, so that a gateway before dialfeed may have a token of its own.
     """
-    key = headers.get("x-api-key", "").strip()
+    key = _pasted(headers.get("x-api-key", ""))
     if key:
         return key
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    return _pasted(token) or None if scheme.lower() == "bearer" else None
+
+
+def _pasted(value: str) -> str:
+    """Return a header's value without what nobody sees, which comes along in UTF-8 when a key is copied."""
+    try:
+        return without_invisible(value.encode("latin-1").decode()).strip()
+    except UnicodeError:
+        return value.strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.agent_schemas import PIPELINE_FIELDS
+from schemas.invisible_characters import without_invisible
 from schemas.outcomes import Code, FieldError
 from schemas.variable_scalars import error_at, is_unicode
 
@@ -37,6 +39,14 @@ class Decoded:
 
 def decode_records(records: Sequence[bytes], max_bytes: int) -> Decoded:
     """Return every record decoded. `max_bytes` is the record limit, as sent."""
+    decoded = _decoded(records, max_bytes)
+    together = b"".join(records)
+    if not together.isascii() or b"\\u" in together:
+        _show_names(decoded.objects)
+    return decoded
+
+
+def _decoded(records: Sequence[bytes], max_bytes: int) -> Decoded:
     objects = _all_at_once(records, max_bytes)
     if objects is not None:
         return Decoded(objects)
@@ -51,6 +61,15 @@ def decode_records(records: Sequence[bytes], max_bytes: int) -> Decoded:
             decoded.objects.append({})
             decoded.closed.add(row)
     return decoded
+
+
+def _show_names(objects: Sequence[dict[str, Any]]) -> None:
+    """Give the pipeline's own fields their names where invisible characters came along; other names are kept."""
+    for record in objects:
+        for name in [name for name in record if not name.isascii()]:
+            meant = without_invisible(name)
+            if meant in PIPELINE_FIELDS and meant not in record:
+                record[meant] = record.pop(name)
 
 
 def _all_at_once(records: Sequence[bytes], max_bytes: int) -> list[dict[str, Any]] | None:

@@ -123,3 +123,13 @@ def test_a_long_header_is_read_in_linear_time(piece: str) -> None:
 )
 def test_the_key_comes_from_its_own_header_or_as_a_bearer_token(headers: dict[str, str], key: str | None) -> None:
     assert api_key_of(headers) == key
+
+
+@pytest.mark.parametrize("key", ["\u200bdf_key", "df_key\ufeff ", "\u202adf_key\u202c"])
+def test_a_key_is_read_without_characters_that_nobody_sees(key: str) -> None:
+    sent = key.encode().decode("latin-1")  # as an HTTP server reads a header
+    assert api_key_of({"x-api-key": sent}) == api_key_of({"authorization": f"Bearer {sent}"}) == "df_key"
+
+
+def test_a_key_that_is_no_utf_8_stays_as_it_is() -> None:
+    assert api_key_of({"x-api-key": " df_\xff "}) == "df_\xff"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from streams.decoding import MAX_DEPTH, decode_records
@@ -78,3 +80,15 @@ def test_a_bad_record_leaves_its_neighbours_alone() -> None:
     decoded = decode_records([b'{"a":1}', b"3", b'{"a":2}'], 100)
     assert decoded.objects == [{"a": 1}, {}, {"a": 2}]
     assert set(decoded.errors) == decoded.closed == {1}
+
+
+@pytest.mark.parametrize("name", ["\u200bphoneNumber", "phone\u00adNumber", "\ufeffphoneNumber"])
+@pytest.mark.parametrize("escaped", [True, False])
+def test_invisible_characters_in_the_name_of_a_field_of_ours_do_not_hide_it(name: str, escaped: bool) -> None:
+    text = json.dumps({name: "1", "\u200btimezone": "UTC", "na\u200bme": 1}, ensure_ascii=escaped).encode()
+    assert decode_records([text], 1000).objects == [{"phoneNumber": "1", "timezone": "UTC", "na\u200bme": 1}]
+
+
+def test_a_field_that_is_there_already_is_not_replaced() -> None:
+    text = json.dumps({"phoneNumber": "1", "\u200bphoneNumber": "2"}).encode()
+    assert decode_records([text], 1000).objects[0]["phoneNumber"] == "1"
