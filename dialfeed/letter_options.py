@@ -11,6 +11,7 @@ from dialfeed.clock import now_ms
 from dialfeed.command_options import ID, UTF8
 from dialfeed.exits import WrongUseError
 from schemas.dead_letter_query import DeadLetterFilter, moment
+from schemas.dead_letters import STAGES
 from schemas.outcomes import RECORD_CODES, FailureClass
 from schemas.replay_jobs import MOST_INT
 
@@ -36,7 +37,7 @@ def filter_options(command: Callable[..., R]) -> Callable[..., R]:
             type=click.Choice([str(each) for each in FailureClass]),
             help="Who has to act.",
         ),
-        click.option("--stage", type=UTF8, metavar="STAGE", help="Step that found the errors, such as clean or load."),
+        click.option("--stage", type=click.Choice(STAGES), help="Step that found the errors."),
         click.option("--path", type=UTF8, metavar="POINTER", help="Those whose first error is at this JSON pointer."),
         click.option("--since", metavar="TIME", help="Failed at this time (RFC 3339) or after; or how long ago: 2h."),
         click.option("--until", metavar="TIME", help="Failed before this time; or how long ago."),

@@ -12,6 +12,7 @@ from dialfeed.clock import now_ms
 from dialfeed.command_options import ID, UTF8
 from dialfeed.exits import WrongUseError
 from schemas.dead_letter_query import moment
+from schemas.dead_letters import STAGES
 from schemas.outcomes import Code, FailureClass
 from schemas.replay_jobs import DEFAULT_MAX_ATTEMPTS, MOST_INT, ReplayMove, ReplayValue
 
@@ -53,9 +54,7 @@ def filter_options(command: Callable[..., R]) -> Callable[..., R]:
             type=click.Choice([str(one) for one in FailureClass]),
             help="Only those that this side has to act on, see docs/codes.md.",
         ),
-        click.option(
-            "--stage", type=UTF8, metavar="STAGE", help="Only those that failed in this stage: cut, clean or load."
-        ),
+        click.option("--stage", type=click.Choice(STAGES), help="Only those that failed in this stage."),
         click.option(
             "--path",
             type=UTF8,

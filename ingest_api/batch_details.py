@@ -15,7 +15,16 @@ PENDING: Final = "pending"
 IN_PROGRESS: Final = "in-progress"
 COMPLETED: Final = "completed"
 CANCELED: Final = "canceled"
+ACTIVE: Final = "active"
+PAUSED: Final = "paused"
 BATCH_STATUSES: Final = {
+    ACTIVE: "calls are made, or will be as soon as there are any",
+    PAUSED: "no calls are made until the batch is resumed; no batch can be paused yet",
+    COMPLETED: "every call has ended, whichever way",
+}
+"""What `batchStatus` says, in the words of the hosted service."""
+
+QUEUE_STATUSES: Final = {
     CREATED: "no contact is stored yet",
     PENDING: "contacts are stored, and no call has begun",
     IN_PROGRESS: "some calls have begun, and not all have ended",
@@ -25,6 +34,11 @@ BATCH_STATUSES: Final = {
 
 
 def batch_status(counts: BatchCounts | None) -> str:
+    """Return whether there is or may be anything left to call."""
+    return COMPLETED if queue_status(counts) in (COMPLETED, CANCELED) else ACTIVE
+
+
+def queue_status(counts: BatchCounts | None) -> str:
     """Return how far a batch is; None: nothing of it is stored."""
     if counts is None or not counts.total_calls:
         return CREATED

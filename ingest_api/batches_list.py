@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ingest_api.batch_details import batch_status, utc
+from ingest_api.batch_details import queue_status, utc
 from schemas.records import Batch
 from schemas.stores import BatchCounts
 
@@ -39,7 +39,7 @@ def _row(batch: Batch, counts: BatchCounts | None) -> dict[str, Any]:
         "callsPicked": counts.picked if counts else 0,
         "callsCompleted": counts.completed if counts else 0,
         "callsCanceled": counts.canceled if counts else 0,
-        "queue_status": batch_status(counts),
+        "queue_status": queue_status(counts),
         "createdAt": utc(batch.created_at),
         "updatedAt": utc(max(batch.created_at, counts.updated_at) if counts else batch.created_at),
     }

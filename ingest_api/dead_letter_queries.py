@@ -8,6 +8,7 @@ from typing import Final
 from ingest_api.envelope import RefusedError, refused
 from ingest_api.paging import MOST_CHARACTERS, page_of
 from schemas.dead_letter_query import DeadLetterFilter, DeadLetterQuery, GroupBy, Place, moment
+from schemas.dead_letters import STAGES
 from schemas.outcomes import RECORD_CODES, FailureClass, HttpCode
 
 MOST_INDEX: Final = 2**32 - 1
@@ -53,7 +54,7 @@ def _filter(query: Mapping[str, str], workspace_id: str | None, now_ms: int) -> 
         submission=_text(query, "submission"),
         code=_one_of(query, "code", CODES),
         failure_class=_one_of(query, "class", CLASSES),
-        stage=_text(query, "stage"),
+        stage=_one_of(query, "stage", STAGES),
         since=_moment(query, "since", now_ms),
         until=_moment(query, "until", now_ms),
         attempt=_number("attempt", attempt, 1, MOST_ATTEMPT) if attempt else None,

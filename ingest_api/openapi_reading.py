@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest_api.batch_details import BATCH_STATUSES
+from ingest_api.batch_details import QUEUE_STATUSES
 from ingest_api.openapi_parts import ASKING, BATCH, answer_of, errors_of, path_id, query_of
 from ingest_api.openapi_schemas import COUNT, TEXT, Schema, array_of, object_of, ref
 from ingest_api.paging import (
@@ -64,7 +64,7 @@ def reading_schemas() -> dict[str, Schema]:
         "callsPicked": COUNT,
         "callsCompleted": COUNT,
         "callsCanceled": COUNT,
-        "queue_status": {"enum": list(BATCH_STATUSES)},
+        "queue_status": {"enum": list(QUEUE_STATUSES)},
         "createdAt": _TIME,
         "updatedAt": _TIME,
     }

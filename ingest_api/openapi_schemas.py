@@ -7,6 +7,7 @@ from typing import Any, Final
 from ingest_api.batch_details import BATCH_STATUSES
 from ingest_api.batches import NewBatch
 from schemas.outcomes import RECORD_CODES, HttpCode
+from schemas.stores import TIMEZONE_SOURCES
 
 Schema = dict[str, Any]
 
@@ -103,7 +104,7 @@ _CONTACT: Final[Schema] = object_of(
         "_id": UUID,
         "phoneNumber": TEXT,
         "timezone": TEXT,
-        "timezoneSource": {"enum": ["record", "number", "batch", "workspace", "default"]},
+        "timezoneSource": {"enum": list(TIMEZONE_SOURCES)},
         "timezoneConfidence": {"enum": ["certain", "candidates", "country", ""]},
         "timezoneCandidates": array_of(TEXT),
         "phoneNumberReadAs": TEXT,

@@ -6,14 +6,16 @@ An empty parameter counts as not given; unknown ones are for `requested.beside`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from ingest_api.envelope import RefusedError, refused
-from schemas.outcomes import HttpCode
-from schemas.stores import ContactQuery
+from schemas.options import FieldWarning, nearest_field
+from schemas.outcomes import HttpCode, WarningCode
+from schemas.statuses import CallStatus
+from schemas.stores import TIMEZONE_SOURCES, Contact, ContactQuery
 
 DEFAULT_LIMIT: Final = 10
 MOST_LIMIT: Final = 1000
@@ -28,7 +30,16 @@ PAGE_PARAMETERS: Final = ("page", "limit")
 LIST_PARAMETERS: Final = (*PAGE_PARAMETERS, "search")
 DETAILS_PARAMETERS: Final = (*LIST_PARAMETERS, "filter", "sortBy", "sortOrder", "after")
 DIRECTIONS: Final = {"asc": False, "desc": True}
+COLUMNS: Final = ("phoneNumber", "callStatus", "timezone", "timezoneSource", "callId")
+"""Fields that `filter` takes; any other name is a variable's."""
+
+FIXED_FIELDS: Final = (*COLUMNS, "createdAt")
+"""Fields that `sortBy` takes."""
+
+_NOT_ASKED_BY: Final = ("createdAt", "_id", "phoneLogs")
+_MEANT: Final = {"status": "callStatus", "phone": "phoneNumber", "number": "phoneNumber", "zone": "timezone"}
 _NUMBER: Final = re.compile(r"\+[0-9]{1,15}")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def page_of(query: Mapping[str, str]) -> tuple[int, int]:
@@ -46,14 +57,14 @@ def search_of(query: Mapping[str, str]) -> str:
     return _text(query, "search")
 
 
-def contact_query(batch_id: str, query: Mapping[str, str]) -> ContactQuery:
+def contact_query(batch_id: str, query: Mapping[str, str], known_timezone: Callable[[str], bool]) -> ContactQuery:
     """Return which contacts of a batch are asked for; refuse (400) what is wrong."""
     page, limit = page_of(query)
     asked = ContactQuery(
         batch_id=batch_id,
         page=page,
         limit=limit,
-        filters=_filters(query.get("filter", "")),
+        filters=_filters(query.get("filter", ""), known_timezone),
         sort_by=_text(query, "sortBy") or "phoneNumber",
         descending=_descending(query.get("sortOrder", "")),
         search=search_of(query),
@@ -95,7 +106,25 @@ def _after(text: str) -> str | None:
     return number
 
 
-def _filters(text: str) -> tuple[tuple[str, Any], ...]:
+def near_names(asked: ContactQuery, shown: Iterable[Contact]) -> list[FieldWarning]:
+    """Return warnings about names that were taken as variables, that no contact shown has, and that mean a field."""
+    names = [("filter", name, COLUMNS) for name, _ in asked.filters] + [("sortBy", asked.sort_by, FIXED_FIELDS)]
+    there = {name for contact in shown for name in contact.variables}
+    return [
+        FieldWarning(WarningCode.UNKNOWN_FIELD, where, f"{name} was taken as a variable{meant}")
+        for where, name, fixed in names
+        if name not in fixed and name not in there and (meant := _meant(name, fixed))
+    ]
+
+
+def _meant(name: str, fixed: Sequence[str]) -> str | None:
+    if name in _NOT_ASKED_BY:
+        return f": this call cannot ask by the field {name}"
+    near = _MEANT.get(name.lower()) or nearest_field(name, fixed)
+    return None if near is None else f"; did you mean {near}?"
+
+
+def _filters(text: str, known_timezone: Callable[[str], bool]) -> tuple[tuple[str, Any], ...]:
     if not text.strip():
         return ()
     if len(text) > MOST_FILTER_CHARACTERS:
@@ -108,19 +137,53 @@ def _filters(text: str) -> tuple[tuple[str, Any], ...]:
         raise _wrong("filter", 'must be a JSON object, such as {"callStatus":"pending"}')
     if len(value) > MOST_CONDITIONS:
         raise _wrong("filter", f"must have at most {MOST_CONDITIONS} names")
-    return tuple(_condition(name, wanted) for name, wanted in value.items())
+    return tuple(_condition(name, wanted, known_timezone) for name, wanted in value.items())
 
 
-def _condition(name: str, wanted: Any) -> tuple[str, Any]:
+def _condition(name: str, wanted: Any, known_timezone: Callable[[str], bool]) -> tuple[str, Any]:
     if len(name) > MOST_CHARACTERS:
         raise _wrong("filter", f"a name must be at most {MOST_CHARACTERS} characters")
     if isinstance(wanted, dict | list):
         raise _wrong("filter", "each value must be a text, a number, true, false or null")
     if isinstance(wanted, int) and abs(wanted) > MOST_NUMBER:
         raise _wrong("filter", "an integer has at most 64 bits")
-    if name == "phoneNumber" and isinstance(wanted, str):
-        return name, _with_plus(wanted)
+    if name == "phoneNumber" and isinstance(wanted, str | int):
+        wanted = _with_plus(str(wanted))
+    rule = _rule(name)
+    if rule and not (isinstance(wanted, str) and _fits(name, wanted, known_timezone)):
+        raise _wrong("filter", f"{name} {rule}")
     return name, wanted
+
+
+def _rule(name: str) -> str | None:
+    """Return what the value of a fixed field must be, None for a variable."""
+    match name:
+        case "callStatus":
+            return f"must be one of {', '.join(CallStatus)}"
+        case "timezoneSource":
+            return f"must be one of {', '.join(TIMEZONE_SOURCES)}"
+        case "timezone":
+            return "must be a name of the tz database, such as America/New_York"
+        case "phoneNumber":
+            return "must be a phone number as batch-details shows it, such as +12125551001"
+        case "callId":
+            return "must be a callId as batch-details shows it, a UUID"
+    return None
+
+
+def _fits(name: str, wanted: str, known_timezone: Callable[[str], bool]) -> bool:
+    match name:
+        case "callStatus":
+            return wanted in tuple(CallStatus)
+        case "timezoneSource":
+            return wanted in TIMEZONE_SOURCES
+        case "timezone":
+            return known_timezone(wanted)
+        case "phoneNumber":
+            return _NUMBER.fullmatch(wanted) is not None
+        case "callId":
+            return _UUID.fullmatch(wanted) is not None
+    return False
 
 
 def _with_plus(number: str) -> str:

@@ -16,7 +16,7 @@ from ingest_api.envelope import Answer, RefusedError, success, with_warnings
 from ingest_api.from_store import from_store
 from ingest_api.headers import api_key_of
 from ingest_api.off_loop import off_loop
-from ingest_api.paging import DETAILS_PARAMETERS, LIST_PARAMETERS, contact_query, page_of, search_of
+from ingest_api.paging import DETAILS_PARAMETERS, LIST_PARAMETERS, contact_query, near_names, page_of, search_of
 from ingest_api.requested import beside
 from schemas.dead_letter_query import GroupBy, with_batches
 
@@ -26,10 +26,11 @@ async def read_batch(edge: Edge, request: Request) -> Answer:
     workspace_id = await edge.access.workspace(api_key_of(request.headers))
     warnings = beside(request, DETAILS_PARAMETERS)
     batch_id = request.path_params["id"]
-    asked = contact_query(batch_id, request.query_params)
+    asked = contact_query(batch_id, request.query_params, edge.known_timezone)
     batch = await edge.access.visible(workspace_id, batch_id, path=None)
     counts = await from_store(edge, edge.store.batch_counts([batch_id]))
     found = await from_store(edge, edge.store.contacts(asked))
+    warnings += near_names(asked, found.contacts)
     return with_warnings(success("Batch details", details(batch, found, asked, counts.get(batch_id))), warnings)
 
 

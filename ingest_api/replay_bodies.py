@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from ingest_api.envelope import RefusedError, RequestError
 from ingest_api.field_errors import checked, field_error
 from ingest_api.idempotency import Identity
 from schemas.dead_letter_query import moment
+from schemas.dead_letters import STAGES
 from schemas.outcomes import Code, FailureClass
 from schemas.replay_jobs import BY_API, DEFAULT_MAX_ATTEMPTS, MOST_INT, ReplayJob, ReplayMove, ReplayValue
 
@@ -20,10 +22,18 @@ MOST_ATTEMPTS: Final = 1_000
 MOST_RATE: Final = 1_000_000
 MOST_CHANGES: Final = 100
 
+
+def _known_stage(text: str) -> str:
+    if text not in STAGES:
+        raise PydanticCustomError("stage", f"must be one of {', '.join(STAGES)}")
+    return text
+
+
 Text = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
 MOMENT: Final = {
     "pattern": "^[0-9]{1,9}[smhdw]$|^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}",
 }
+Stage = Annotated[str, Field(json_schema_extra={"enum": list(STAGES)}), AfterValidator(_known_stage)]
 Moment = Annotated[str, Field(max_length=40, json_schema_extra=MOMENT)]
 Changes = Annotated[dict[Text, Text], Field(max_length=MOST_CHANGES)]
 Values = Annotated[dict[Text, Any], Field(max_length=MOST_CHANGES)]
@@ -41,7 +51,7 @@ class NewReplay(BaseModel):
     failure_class: Annotated[FailureClass, Field(strict=False)] | None = Field(
         default=None, alias="class", description="only with a code of this class"
     )
-    stage: Text | None = Field(default=None, description="only those that failed in this stage")
+    stage: Stage | None = Field(default=None, description="only those that failed in this stage")
     path: Text | None = Field(default=None, description="only with the first error at this JSON pointer")
     since: Moment | None = Field(
         default=None, description="only those that failed at this time or after; or 2h for ago"

@@ -82,7 +82,7 @@ async def upload(edge: Edge, workspace_id: str, form: Form, place: Place, asked:
             await register(edge, batch)
             accepted = accepted_of(edge, identity, workspace_id, batch.batch_id, len(rows.rows))
             report = await _deliver(edge, accepted, kept, _Held(place.keep_bytes(), stack.pop_all()), until)
-    answer = answer_of(report, batch.batch_id, identity.submission_id, rows, asked.wait.applied)
+    answer = answer_of(report, batch, identity.submission_id, rows, asked.wait.applied)
     log.info(
         "upload_answered",
         submission_id=identity.submission_id,

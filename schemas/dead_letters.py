@@ -30,6 +30,8 @@ PHONE_NUMBER_SHOWN: Final = 64
 _INDEX: Final = "record-index"
 _CODE: Final = re.compile(rb"[a-z][a-z_]{0,63}")
 _CONNECT_STAGES: Final = {"cut": b"VALUE_CONVERTER", "clean": b"TRANSFORMATION", "load": b"TASK_PUT"}
+STAGES: Final = tuple(_CONNECT_STAGES)
+"""The steps that find errors."""
 """Our stages under the names of Connect's (org.apache.kafka.connect.runtime.errors.Stage)."""
 
 

@@ -15,6 +15,10 @@ RECORDS_REPORTED: Final = 100
 """Failed records a report shows of each chunk; the rest is counted."""
 
 
+TIMEZONE_SOURCES: Final = ("record", "number", "batch", "workspace", "default")
+"""Where a contact's zone can come from, as `streams.timezones` names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A failed record as a report shows it. `phone_number` is the text sent, or None where there is none."""

@@ -10,13 +10,13 @@ from typing import Any, Final
 import msgspec
 
 from schemas.statuses import CallStatus
-from schemas.stores import Contact, PhoneLogEntry
+from schemas.stores import Contact, ContactQuery, PhoneLogEntry
 from sinks.query import Query
 
 THESE: Final = "batch_id = {id:String} AND phone_number IN (SELECT arrayJoin(splitByChar(',', {numbers:String})))"
 _CONTACTS: Final = f"""
 SELECT phone_number, timezone, timezone_source, variables, phone_number_read_as, timezone_confidence,
-    timezone_candidates
+    timezone_candidates, entry, status
 FROM contacts WHERE {THESE}
 ORDER BY write_version DESC LIMIT 1 BY phone_number
 """  # noqa: S608  # constants only
@@ -59,8 +59,26 @@ def _entry(row: Sequence[Any], statuses: Mapping[tuple[str, int], Sequence[Any]]
     return PhoneLogEntry(call_id, entry, status, created_at, *details)
 
 
+def agrees(contacts: Sequence[Contact], asked: ContactQuery) -> bool:
+    """Return whether the contacts still have the status asked for: it may have changed since they were found."""
+    wanted = [value for name, value in asked.filters if name == "callStatus"]
+    return all(contact.entries[0].status == status for contact in contacts for status in wanted)
+
+
+def _agreed(entries: Sequence[PhoneLogEntry], entry: int, status: str) -> Sequence[PhoneLogEntry]:
+    """Return the entries, the newest with the status that filters and orders see.
+
+    `load` writes a status into `call_status` first, into `contacts` a moment later.
+    """
+    first = entries[0]
+    if first.entry != entry or first.status == status:
+        return entries
+    return [PhoneLogEntry(first.call_id, entry, status, first.created_at), *entries[1:]]
+
+
 def _contact(row: Sequence[Any], entries: Sequence[PhoneLogEntry]) -> Contact:
-    number, timezone, timezone_source, variables, read_as, confidence, candidates = row
+    number, timezone, timezone_source, variables, read_as, confidence, candidates, entry, status = row
+    entries = _agreed(entries, entry, status)
     return Contact(
         phone_number=number,
         timezone=timezone,

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from schemas.statuses import CallStatus
+from schemas.statuses import CallStatus, StatusEvent
 from schemas.stores import BatchCounts, CallPlace, Contact, ContactQuery, PhoneLogEntry
 from sinks import stored_contacts
 from sinks.clickhouse import ClickHouse, connect
+from sinks.facts import read_calls
 from sinks.query import Query
+from sinks.statuses import Reported, call_status_insert, merged
 from tests.support.clickhouse_http import Front, clickhouse_http
 from tests.support.contact_pages import page_of
 from tests.support.stored import CANDIDATES, call_id_of, report, store
@@ -313,6 +315,18 @@ async def test_what_was_canceled_is_counted_apart(clickhouse: ClickHouse) -> Non
 
     assert (counts.total_calls, counts.picked, counts.completed, counts.canceled) == (5, 2, 1, 2)
     assert (counts.finished, counts.pending) == (3, 1)
+
+
+async def test_a_filter_agrees_with_what_is_shown_while_a_status_is_being_written(clickhouse: ClickHouse) -> None:
+    await store(clickhouse, {"+1001": {}}, AT)
+    event = StatusEvent(call_id_of("+1001"), CallStatus.COMPLETED)
+    calls = await clickhouse.consult(lambda session: read_calls(session, [event.call_id]))
+    await clickhouse.insert(call_status_insert([merged(calls[event.call_id], [Reported(event, AT + 10)])]))
+
+    for status in CallStatus:  # `contacts` comes a moment later
+        page = await clickhouse.contacts(ContactQuery("batch", filters=(("callStatus", status),)))
+        shown = [contact.entries[0].status for contact in page.contacts]
+        assert (page.total, shown) == ((1, ["pending"]) if status == CallStatus.PENDING else (0, []))
 
 
 async def test_batches_are_counted_by_entries_whatever_comes_twice(clickhouse: ClickHouse) -> None:

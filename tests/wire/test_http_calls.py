@@ -142,7 +142,7 @@ async def test_a_page_of_contacts_shows_variables_flat_beside_the_fixed_fields(w
     assert data == {
         "batchId": BATCH,
         "batchName": "a batch",
-        "batchStatus": "pending",
+        "batchStatus": "active",
         "retry": 0,
         "delay": 0,
         "timezone": None,
@@ -177,7 +177,7 @@ async def test_pages_are_counted_and_one_past_the_end_is_empty(world: World) -> 
 
 async def test_a_batch_without_contacts_is_created_and_empty(world: World) -> None:
     data = (await world.get(f"/api/call/batch-details/{BATCH}")).json()["data"]
-    assert (data["batchStatus"], data["total"], data["totalPages"], data["data"]) == ("created", 0, 0, [])
+    assert (data["batchStatus"], data["total"], data["totalPages"], data["data"]) == ("active", 0, 0, [])
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=1.0", "limit=-1", "limit=%D9%A3"])

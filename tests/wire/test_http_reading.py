@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from schemas.records import Batch
+from schemas.statuses import CallStatus
 from schemas.stores import BatchCounts, Contact, PhoneLogEntry
 from tests.support.edge import World, served
 from tests.support.known import BATCH, KEY, NOW_MS, OTHER_BATCH, OTHER_KEY, WORKSPACE
@@ -89,6 +90,16 @@ async def test_after_is_a_number_however_its_plus_arrives(world: World, after: s
         ({"filter": json.dumps({"a": "x" * 9000})}, "filter"),
         ({"filter": json.dumps({"n" * 300: 1})}, "filter"),
         ({"filter": json.dumps({f"n{n}": 1 for n in range(21)})}, "filter"),
+        ({"filter": '{"callStatus": "complete"}'}, "filter"),
+        ({"filter": '{"callStatus": "Completed"}'}, "filter"),
+        ({"filter": '{"callStatus": ""}'}, "filter"),
+        ({"filter": '{"callStatus": null}'}, "filter"),
+        ({"filter": '{"callStatus": 3}'}, "filter"),
+        ({"filter": '{"timezoneSource": "phone"}'}, "filter"),
+        ({"filter": '{"timezone": "Eastern"}'}, "filter"),
+        ({"filter": '{"phoneNumber": "Ada"}'}, "filter"),
+        ({"filter": '{"phoneNumber": true}'}, "filter"),
+        ({"filter": '{"callId": "17"}'}, "filter"),
         ({"search": "x" * 257}, "search"),
         ({"sortBy": "x" * 257}, "sortBy"),
         ({"sortOrder": "up"}, "sortOrder"),
@@ -122,7 +133,8 @@ async def test_a_wrong_parameter_is_a_400_that_names_it(world: World, parameters
 )
 async def test_the_status_of_a_batch_follows_from_its_calls(world: World, statuses: list[str], shown: str) -> None:
     world.store.batches[BATCH] = [contact(f"+{n}", status) for n, status in enumerate(statuses)]
-    assert (await ask(world, DETAILS)).json()["data"]["batchStatus"] == shown
+    ended = "completed" if shown == "completed" else "active"
+    assert (await ask(world, DETAILS)).json()["data"]["batchStatus"] == ended
     rows = (await ask(world, BATCHES)).json()["data"]["batches"]
     assert [row["queue_status"] for row in rows if row["_id"] == BATCH] == [shown]
 
@@ -231,3 +243,39 @@ async def test_the_batches_of_any_user_are_those_of_the_key(world: World, user: 
     assert (await world.get(f"/api/call/batches/{user}?limit=1")).json() == listed
     answer = await world.get(f"/api/call/batches/{user}", headers={"x-api-key": "df_none"})
     assert answer.status_code == 403
+
+
+async def test_a_filter_names_the_statuses_that_exist(world: World) -> None:
+    answer = await ask(world, DETAILS, filter='{"callStatus": "complete"}')
+    [error] = answer.json()["data"]["errors"]
+    assert [status for status in CallStatus if status not in error["message"]] == []
+
+
+async def test_a_number_in_a_filter_may_be_an_integer(world: World) -> None:
+    world.store.batches[BATCH] = [contact("+1001"), contact("+1002")]
+    assert await numbers(world, filter='{"phoneNumber": 1002}') == ["+1002"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "meant"),
+    [
+        ({"filter": '{"callstatus": "pending"}'}, "did you mean callStatus?"),
+        ({"filter": '{"status": "pending"}'}, "did you mean callStatus?"),
+        ({"filter": '{"phone_number": "+1001"}'}, "did you mean phoneNumber?"),
+        ({"filter": '{"createdAt": "2026-01-01"}'}, "cannot ask by the field createdAt"),
+        ({"sortBy": "created_at"}, "did you mean createdAt?"),
+    ],
+)
+async def test_a_variable_that_nobody_has_and_that_means_a_field_is_warned_of(
+    world: World, parameters: dict[str, str], meant: str
+) -> None:
+    world.store.batches[BATCH] = [contact("+1001")]
+    [warning] = (await ask(world, DETAILS, **parameters)).json()["data"]["warnings"]
+    assert (warning["path"], meant in warning["message"]) == (next(iter(parameters)), True)
+
+
+async def test_a_variable_that_contacts_have_is_no_misspelling(world: World) -> None:
+    row = replace(contact("+1001"), variables={"status": "new"})
+    world.store.batches[BATCH] = [row]
+    data = (await ask(world, DETAILS, filter='{"status": "new"}', sortBy="status")).json()["data"]
+    assert ("warnings" in data, data["total"]) == (False, 1)

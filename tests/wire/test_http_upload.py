@@ -512,3 +512,16 @@ def test_two_hundred_thousand_rows_are_read_in_flat_memory(tmp_path: Path, conte
     total, good, grown_mib = map(int, done.stdout.split())
     assert (total, good) == (200_000, 200_000)
     assert grown_mib < 60
+
+
+@pytest.mark.parametrize("headers", [{}, {"Prefer": "respond-async"}], ids=["201", "202"])
+async def test_an_answer_has_the_shape_of_the_hosted_service_too(world: World, headers: dict[str, str]) -> None:
+    answer = (await send(world, table(GOOD, BAD_NUMBER), headers=headers)).json()
+    data = answer["data"]
+    assert answer["success"] is True
+    assert answer["batch"] == {"_id": data["batchId"], "batchName": "Spring", "totalCalls": 2}
+
+
+async def test_a_refused_table_is_no_success(world: World) -> None:
+    answer = (await send(world, table(GOOD, BAD_NUMBER), fields=form(type="false"))).json()
+    assert (answer["code"], answer["success"], "batch" in answer) == (422, False, False)

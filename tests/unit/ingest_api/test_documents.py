@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ingest_api.app import create_app
-from ingest_api.batch_details import BATCH_STATUSES
+from ingest_api.batch_details import BATCH_STATUSES, QUEUE_STATUSES
 from ingest_api.idempotency import MOST_CHARACTERS
 from ingest_api.openapi import document
 from ingest_api.openapi_page import page
@@ -28,7 +28,8 @@ def operations() -> list[tuple[str, dict[str, Any]]]:
 
 def test_the_documentation_names_every_route_and_every_batch_status() -> None:
     assert [path for path, _ in operations() if path not in DOCS] == []
-    assert [status for status in BATCH_STATUSES if f"`{status}`" not in DOCS] == []
+    for statuses in (BATCH_STATUSES, QUEUE_STATUSES):
+        assert [row for status in statuses if (row := f"| `{status}` | {statuses[status]} |") not in DOCS] == []
 
 
 def test_the_documentation_names_the_default_limits() -> None:
