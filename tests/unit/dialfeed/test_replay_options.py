@@ -31,7 +31,7 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Type:
         *(
             (command, option, f"x{NOT_UTF8}")
             for command in ("replay", "dead-letters")
-            for option in ("--agent", "--batch", "--submission", "--stage", "--path")
+            for option in ("--agent", "--batch", "--submission", "--path")
         ),
     ],
 )
@@ -41,6 +41,20 @@ def test_what_is_not_utf_8_is_refused_and_not_repeated(typed: Type, command: str
     assert option in ended.err
     assert "not UTF-8" in ended.err
     assert value not in ended.err
+
+
+@pytest.mark.parametrize("command", ["replay", "dead-letters"])
+@pytest.mark.parametrize(
+    ("option", "exists"), [("--stage", "cut, clean, load"), ("--code", "phone_invalid"), ("--class", "policy")]
+)
+@pytest.mark.parametrize("value", ["claen", f"x{NOT_UTF8}"])
+def test_a_value_that_does_not_exist_is_refused_and_those_that_do_are_named(
+    typed: Type, command: str, option: str, exists: str, value: str
+) -> None:
+    ended = typed(command, option, value)
+    assert (ended.code, ended.out) == (2, "")
+    assert option in ended.err
+    assert exists in ended.err.replace("'", "")
 
 
 @pytest.mark.parametrize("command", ["replay", "dead-letters"])
