@@ -14,7 +14,9 @@ from starlette.routing import Route
 from ingest_api import admin_bodies, batches
 from ingest_api.body import read_json_body
 from ingest_api.edge import Edge
-from ingest_api.envelope import refused, success
+from ingest_api.envelope import refused, success, with_warnings
+from ingest_api.headers import api_key_of
+from ingest_api.requested import beside, in_body, names_of
 from ingest_api.routing import route
 from schemas.messages import TryAgainError
 from schemas.outcomes import HttpCode
@@ -40,8 +42,11 @@ def sql_route(edge: Edge) -> Route:
     asking = asyncio.Lock()
 
     async def handle(edge: Edge, request: Request) -> Response:
-        await edge.access.administrator(request.headers.get("x-api-key"))
-        asked = admin_bodies.checked(Question, await _body(edge, request))
+        await edge.access.administrator(api_key_of(request.headers))
+        warnings = beside(request)
+        fields = await _body(edge, request)
+        warnings += in_body(fields, names_of(Question))
+        asked = admin_bodies.checked(Question, fields)
         if asking.locked():
             raise refused(HttpCode.OVERLOADED, "another question is being answered", headers=edge.retry_later)
         async with asking:
@@ -49,7 +54,7 @@ def sql_route(edge: Edge) -> Route:
         log.info(
             "sql_answered", rows=len(found.rows), truncated=found.truncated
         )  # never the statement: it names people
-        answer = success("Answered", shown(found))
+        answer = with_warnings(success("Answered", shown(found)), warnings)
         return JSONResponse(answer.body, answer.status, dict(answer.headers))
 
     return route(edge, PATH, {"POST": handle})

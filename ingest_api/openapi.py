@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
+from ingest_api.answers import ENQUEUED, PARTLY, PENDING
 from ingest_api.openapi_admin import admin_paths
 from ingest_api.openapi_calling import calling_paths, calling_schemas
 from ingest_api.openapi_dead_letters import dead_letter_paths, dead_letter_schemas
@@ -16,6 +17,7 @@ from ingest_api.openapi_parts import (
     BATCH,
     IDEMPOTENCY_KEY,
     LOCATION,
+    PREFERENCE_APPLIED,
     REPEATING,
     SENDING,
     answer_of,
@@ -29,6 +31,17 @@ from ingest_api.openapi_replays import replay_paths, replay_schemas
 from ingest_api.openapi_schemas import BOOLEAN, COUNT, TEXT, UUID, Schema, array_of, named_schemas, object_of, ref
 from ingest_api.openapi_upload import upload_paths, upload_schemas
 from schemas.outcomes import HttpCode
+
+ROOT: Final = {
+    "name": "dialfeed",
+    "message": "The calls are under /api/call; /docs describes them and lets you try them.",
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "health": "/healthz",
+    "ready": "/readyz",
+    "metrics": "/metrics",
+}
+"""What `GET /` answers."""
 
 SUBMISSION: Final = "5d3f7b9e-0c1a-4b53-9f0e-6f2d1c7a8e11"
 CALL: Final = "b1946ac9-2492-8d23-a7c5-5c1d64cc1d5e"
@@ -76,10 +89,11 @@ def document() -> Schema:
             **upload_paths(),
             **calling_paths(),
             **admin_paths(),
-            "/healthz": {"get": _plain("Whether the process is alive", {"200": "alive"}, {"alive": True})},
+            "/": {"get": _plain("root", "Where to go from here", {"200": "the addresses"}, ROOT)},
+            "/healthz": {"get": _plain("healthz", "Whether the process is alive", {"200": "alive"}, {"alive": True})},
             "/readyz": {"get": _readyz()},
             "/metrics": {"get": _metrics()},
-            "/openapi.json": {"get": _plain("This document", {"200": "the document"}, None)},
+            "/openapi.json": {"get": _plain("openapi", "This document", {"200": "the document"}, None)},
             "/docs": {"get": _docs()},
         },
         "components": {
@@ -117,10 +131,16 @@ def _add_calls() -> Schema:
         "parameters": [_PREFER, IDEMPOTENCY_KEY],
         "requestBody": body_of("AddCalls", {"batchId": BATCH, "call_data": [RECORD]}),
         "responses": {
-            "200": answer_of(200, "every record is stored", object_of(counted), done),
+            "200": answer_of(200, "every record is stored", object_of(counted), done, message=ENQUEUED),
             "202": _pending(),
             "207": answer_of(
-                207, "some records are stored", partly, {**done, "failedChunks": [_FAILED_CHUNK]}, ok=False
+                207,
+                "some records are stored",
+                partly,
+                {**done, "failedChunks": [_FAILED_CHUNK]},
+                message=PARTLY,
+                error="1 of 2 records failed",
+                ok=False,
             ),
             **errors_of(
                 *SENDING,
@@ -140,12 +160,10 @@ def _pending() -> Schema:
         "not known yet: ask for the report",
         object_of({"submissionId": TEXT}),
         {"submissionId": SUBMISSION},
+        message=PENDING,
         ok=False,
     )
-    pending["headers"] = {
-        **LOCATION,
-        "Preference-Applied": {"description": "what of Prefer was heeded (RFC 7240)", "schema": TEXT},
-    }
+    pending["headers"] = {**LOCATION, **PREFERENCE_APPLIED}
     return pending
 
 
@@ -164,7 +182,7 @@ def _create_batch() -> Schema:
         "summary": "Create a batch",
         "requestBody": body_of("NewBatch", example),
         "responses": {
-            "201": answer_of(201, "the id of the new batch", TEXT, BATCH),
+            "201": answer_of(201, "the id of the new batch", TEXT, BATCH, message="Batch created successfully"),
             **errors_of(*SENDING, *ASKING),
         },
     }
@@ -189,7 +207,13 @@ def _submission() -> Schema:
         "summary": "The report of a submission",
         "parameters": [path_id("the submission", SUBMISSION)],
         "responses": {
-            "200": answer_of(200, "each record is added, failed or pending", ref("Report"), example),
+            "200": answer_of(
+                200,
+                "each record is added, failed or pending",
+                ref("Report"),
+                example,
+                message="Report of the submission",
+            ),
             **errors_of(*ASKING, HttpCode.SUBMISSION_NOT_FOUND, HttpCode.STORE_UNAVAILABLE),
         },
     }
@@ -211,16 +235,21 @@ def _readyz() -> Schema:
     }
 
 
-def _plain(summary: str, answers: dict[str, str], example: Any) -> Schema:
+def _plain(operation_id: str, summary: str, answers: dict[str, str], example: Any) -> Schema:
     responses = {status: json_of(text, {"type": "object"}, example) for status, text in answers.items()}
-    return {"summary": summary, "security": [], "responses": responses}
+    return {"operationId": operation_id, "summary": summary, "security": [], "responses": responses}
 
 
 def _metrics() -> Schema:
     text = {"description": "the metrics", "content": {"text/plain": {"schema": TEXT}}}
-    return {"summary": "Metrics in Prometheus' text format", "security": [], "responses": {"200": text}}
+    return {
+        "operationId": "metrics",
+        "summary": "Metrics in Prometheus' text format",
+        "security": [],
+        "responses": {"200": text},
+    }
 
 
 def _docs() -> Schema:
     html = {"description": "the page", "content": {"text/html": {"schema": TEXT}}}
-    return {"summary": "This document as a page", "security": [], "responses": {"200": html}}
+    return {"operationId": "docs", "summary": "This document as a page", "security": [], "responses": {"200": html}}

@@ -69,23 +69,43 @@ def admin_paths() -> dict[str, Schema]:
         },
         "/api/admin/keys": _kind("key", NewKey, {"workspaceId": _ID, "name": "crm"}, _KEY, {"apiKey": "df_..."}),
         "/api/admin/keys/{id}": {
-            "delete": _one("Revoke a key: it stops working within seconds", "key", {**_KEY, "revokedAt": _AT})
+            "delete": _one(
+                "adminRevokeKey",
+                "Revoke a key: it stops working within seconds",
+                "key",
+                {**_KEY, "revokedAt": _AT},
+                "Key revoked",
+            )
         },
         "/api/admin/agents": _kind("agent", NewAgent, new_agent, _AGENT),
         "/api/admin/agents/{id}": {
-            "get": _one("An agent with every version of its variable schema", "agent", full_agent),
+            "get": _one(
+                "adminShowAgent", "An agent with every version of its variable schema", "agent", full_agent, "Agent"
+            ),
             "put": _new_version(),
             "delete": _deletion("agent", _AGENT),
         },
         "/api/admin/numbers": _kind("calling number", NewNumber, new_number, _NUMBER),
         "/api/admin/numbers/{id}": {
-            "patch": _change("Assign another agent to a calling number", Assignment, {"agentId": _ID}, _NUMBER),
+            "patch": _change(
+                ("adminAssignNumber", "Assign another agent to a calling number", "Number assigned"),
+                Assignment,
+                {"agentId": _ID},
+                _NUMBER,
+            ),
             "delete": _deletion("calling number", _NUMBER),
         },
         "/api/admin/batches": _kind("batch", NewBatchOf, _NEW_BATCH, _BATCH),
         "/api/admin/batches/{id}": {
             "patch": _change(
-                "Change a batch: fields that are not named stay, null takes one away", NewBatch, change, changed
+                (
+                    "adminUpdateBatch",
+                    "Change a batch: fields that are not named stay, null takes one away",
+                    "Batch updated",
+                ),
+                NewBatch,
+                change,
+                changed,
             ),
             "delete": _batch_deletion(),
         },
@@ -98,14 +118,19 @@ def _question() -> Schema:
     asked = {"sql": "SELECT count() AS calls FROM calls FINAL"}
     errors = errors_of(*SENDING, *ASKING, HttpCode.STORE_UNAVAILABLE)
     return {
+        "operationId": "adminSql",
         "summary": "Ask what is stored by one SELECT, read only and within limits",
         "requestBody": _body(Question, asked),
-        "responses": {"200": answer_of(200, "at most 1,000 rows", _shape(answer), answer), **errors},
+        "responses": {
+            "200": answer_of(200, "at most 1,000 rows", _shape(answer), answer, message="Answered"),
+            **errors,
+        },
     }
 
 
 def _kind(what: str, body: Any, new: Any, shown: dict[str, Any], once: dict[str, Any] | None = None) -> Schema:
     listing = {
+        "operationId": f"adminList{_named(what, many=True)}",
         "summary": f"Every {what}, oldest first",
         "parameters": [
             {"name": "workspaceId", "in": "query", "schema": TEXT, "description": "only its own"},
@@ -113,28 +138,41 @@ def _kind(what: str, body: Any, new: Any, shown: dict[str, Any], once: dict[str,
             query_of("limit", MOST_LIMIT, MOST_LIMIT),
         ],
         "responses": {
-            "200": answer_of(200, "the page; one past the end is empty", array_of(_shape(shown)), [shown]),
+            "200": answer_of(
+                200, "the page; one past the end is empty", array_of(_shape(shown)), [shown], message="Registered"
+            ),
             **errors_of(HttpCode.FIELD_INVALID, *ASKING),
         },
     }
     made = {**shown, **(once or {})}
+    message = "Key created; it is shown this once" if once else f"{_named(what)} created"
     creating = {
+        "operationId": f"adminCreate{_named(what)}",
         "summary": f"Make {_a(what)}",
         "requestBody": _body(body, new),
         "responses": {
-            "201": answer_of(201, "made, and known to every process within seconds", _shape(made), made),
+            "201": answer_of(
+                201, "made, and known to every process within seconds", _shape(made), made, message=message
+            ),
             **errors_of(*SENDING, *ASKING, HttpCode.CONFLICT),
         },
     }
     return {"get": listing, "post": creating}
 
 
-def _one(summary: str, what: str, shown: dict[str, Any]) -> Schema:
+def _named(what: str, *, many: bool = False) -> str:
+    """Return a kind as part of an operation's id: `calling number` is `Number`, many are `Numbers` or `Batches`."""
+    name = what.rpartition(" ")[2].capitalize()
+    return f"{name}{'es' if name == 'Batch' else 's'}" if many else name
+
+
+def _one(operation: str, summary: str, what: str, shown: dict[str, Any], message: str) -> Schema:
     return {
+        "operationId": operation,
         "summary": summary,
         "parameters": [path_id(f"the {what}", _ID)],
         "responses": {
-            "200": answer_of(200, f"the {what}", _shape(shown), shown),
+            "200": answer_of(200, f"the {what}", _shape(shown), shown, message=message),
             **errors_of(*ASKING, HttpCode.NOT_FOUND),
         },
     }
@@ -142,7 +180,8 @@ def _one(summary: str, what: str, shown: dict[str, Any]) -> Schema:
 
 def _deletion(what: str, shown: dict[str, Any]) -> Schema:
     own_id = next(iter(shown))
-    one = _one(f"Delete {_a(what)}, unless something needs it", what, {**shown, own_id: DELETED})
+    summary, message = f"Delete {_a(what)}, unless something needs it", f"{_named(what)} deleted"
+    one = _one(f"adminDelete{_named(what)}", summary, what, {**shown, own_id: DELETED}, message)
     errors = errors_of(*ASKING, HttpCode.FIELD_INVALID, HttpCode.NOT_FOUND, HttpCode.CONFLICT)
     responses = {"200": one["responses"]["200"], **errors}
     return {**one, "parameters": [path_id(f"the {what}", DELETED)], "responses": responses}
@@ -160,8 +199,10 @@ def _batch_deletion() -> Schema:
     return {**one, "parameters": [*one["parameters"], drop], "responses": {**one["responses"], **unavailable}}
 
 
-def _change(summary: str, body: Any, new: Any, shown: dict[str, Any]) -> Schema:
-    one = _one(summary, "one to be changed", shown)
+def _change(said: tuple[str, str, str], body: Any, new: Any, shown: dict[str, Any]) -> Schema:
+    """`said` is the operation's id, its summary, and the message of its answer."""
+    operation, summary, message = said
+    one = _one(operation, summary, "one to be changed", shown, message)
     content = _body(body, new)
     content["content"]["application/json"]["schema"].pop("required", None)
     errors = errors_of(*SENDING, *ASKING, HttpCode.NOT_FOUND)
@@ -173,7 +214,8 @@ def _a(what: str) -> str:
 
 
 def _new_version() -> Schema:
-    one = _one("A new version of an agent's variable schema", "agent", {**_AGENT, "schemaVersion": 2})
+    summary, shown = "A new version of an agent's variable schema", {**_AGENT, "schemaVersion": 2}
+    one = _one("adminUpdateAgent", summary, "agent", shown, "Agent updated")
     errors = errors_of(*SENDING, *ASKING, HttpCode.NOT_FOUND, HttpCode.CONFLICT)
     return {
         **one,

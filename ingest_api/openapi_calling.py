@@ -67,7 +67,7 @@ def _start_calling() -> Schema:
         "summary": "Start calling the pending contacts of a batch",
         "requestBody": body_of("StartCalling", {"batchId": BATCH}),
         "responses": {
-            "200": answer_of(200, "the calling service has been told", data, done),
+            "200": answer_of(200, "the calling service has been told", data, done, message="Calling started"),
             **errors_of(*SENDING, *ASKING, HttpCode.BATCH_NOT_FOUND, HttpCode.AGENT_NOT_FOUND),
         },
     }
@@ -79,7 +79,13 @@ def _status() -> Schema:
         "summary": "Report the statuses of calls: one event, or an array of them",
         "requestBody": body_of("CallStatusEvents", [_EVENT]),
         "responses": {
-            "200": answer_of(200, "every event is durable", object_of({"accepted": COUNT}), {"accepted": 1}),
+            "200": answer_of(
+                200,
+                "every event is durable",
+                object_of({"accepted": COUNT}),
+                {"accepted": 1},
+                message="Statuses accepted",
+            ),
             **errors_of(*SENDING, *ASKING, HttpCode.STORE_UNAVAILABLE),
         },
     }

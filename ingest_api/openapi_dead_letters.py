@@ -124,6 +124,7 @@ def _dead_letters() -> Schema:
                 "the page, or the counts",
                 {"anyOf": [ref("DeadLetters"), ref("DeadLetterGroups")]},
                 example,
+                message="Dead letters",
             ),
             **errors_of(HttpCode.FIELD_INVALID, *ASKING, HttpCode.STORE_UNAVAILABLE),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from ingest_api.openapi_schemas import COUNT, TEXT, Schema, array_of, object_of, ref
@@ -12,6 +13,9 @@ BATCH: Final = "66f2a9c1d4e5b60718293a4b"
 """The batch of all examples."""
 
 LOCATION: Final[Schema] = {"Location": {"description": "path of the report", "schema": TEXT}}
+PREFERENCE_APPLIED: Final[Schema] = {
+    "Preference-Applied": {"description": "what of Prefer was heeded (RFC 7240)", "schema": TEXT}
+}
 _EXTRAS: Final = frozenset({HttpCode.NO_VALID_RECORD})
 
 
@@ -27,8 +31,11 @@ def _envelope(status: int, data: Schema, *, ok: bool) -> Schema:
     )
 
 
-def answer_of(status: int, description: str, data: Schema, example: Any, *, ok: bool = True) -> Schema:
-    body = {"message": description, "status": ok, "code": status, "errorMessage": "", "data": example}
+def answer_of(
+    status: int, description: str, data: Schema, example: Any, *, message: str, ok: bool = True, error: str = ""
+) -> Schema:
+    """Return an answer in the envelope; `message` and `error` are those of the example."""
+    body = {"message": message, "status": ok, "code": status, "errorMessage": error, "data": example}
     return json_of(description, _envelope(status, data, ok=ok), body)
 
 
@@ -54,7 +61,7 @@ def _error(status: int, codes: list[HttpCode]) -> Schema:
     if _EXTRAS & set(codes):
         more = {"submissionId": TEXT, "failedChunks": array_of(ref("FailedChunk"))}
     schema = _envelope(status, object_of({"errors": array_of(ref("Error"))}, more), ok=False)
-    example = {"message": "", "status": False, "code": status, "errorMessage": first["message"]}
+    example = {"message": HTTPStatus(status).phrase, "status": False, "code": status, "errorMessage": first["message"]}
     answer = json_of(meaning, schema, {**example, "data": {"errors": [first]}})
     if status in (429, 503):
         answer["headers"] = {"Retry-After": _RETRY_AFTER}

@@ -116,6 +116,7 @@ def _batch_details() -> Schema:
                 "the page; one past the end is empty",
                 ref("BatchDetails"),
                 {**example, "total": 1, "totalPages": 1, "data": [_CONTACT]},
+                message="Batch details",
             ),
             **errors_of(HttpCode.FIELD_INVALID, *ASKING, HttpCode.BATCH_NOT_FOUND, HttpCode.STORE_UNAVAILABLE),
         },
@@ -153,7 +154,7 @@ def _batches() -> Schema:
         "summary": "A page of the workspace's batches, newest first",
         "parameters": [*_PAGES, _text("search", "literal part of the batch's name", "Spring")],
         "responses": {
-            "200": answer_of(200, "the page; one past the end is empty", ref("Batches"), example),
+            "200": answer_of(200, "the page; one past the end is empty", ref("Batches"), example, message="Batches"),
             **errors_of(HttpCode.FIELD_INVALID, *ASKING, HttpCode.STORE_UNAVAILABLE),
         },
     }

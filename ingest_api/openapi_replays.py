@@ -19,6 +19,7 @@ from ingest_api.openapi_parts import (
 from ingest_api.openapi_schemas import BOOLEAN, COUNT, TEXT, Schema, array_of, object_of, ref
 from ingest_api.paging import DEFAULT_LIMIT, MOST_LIMIT, MOST_PAGE
 from ingest_api.replay_bodies import MOST_ATTEMPTS, MOST_CHANGES, MOST_CHARACTERS, MOST_RATE, NewReplay
+from schemas.dead_letters import STAGES
 from schemas.outcomes import Code, FailureClass, HttpCode
 from schemas.replay_jobs import MOST_INT
 
@@ -135,7 +136,7 @@ def _new_replay() -> Schema:
         "submission": text,
         "code": {"enum": [str(code) for code in Code]},
         "class": {"enum": [str(one) for one in FailureClass]},
-        "stage": text,
+        "stage": {"enum": list(STAGES)},
         "path": text,
         "since": {**TEXT, "pattern": "^[0-9]{1,9}[smhdw]$"},
         "until": {**TEXT, "pattern": "^[0-9]{1,9}[smhdw]$"},
@@ -168,14 +169,18 @@ def _number(most: int) -> Schema:
 
 def _ask() -> Schema:
     location = {"Location": {"description": "path of the replay", "schema": TEXT}}
-    accepted = answer_of(202, "the replay will be run", object_of({"replayId": TEXT}), {"replayId": REPLAY})
+    accepted = answer_of(
+        202, "the replay will be run", object_of({"replayId": TEXT}), {"replayId": REPLAY}, message="Replay accepted"
+    )
     return {
         "operationId": "replay",
         "summary": "Try dead letters again: those there are now; an admin key, those of every workspace",
         "parameters": [IDEMPOTENCY_KEY],
         "requestBody": body_of("NewReplay", {"code": "batch_unknown"}),
         "responses": {
-            "200": answer_of(200, "what would become of the records", ref("ReplayTried"), TRIED),
+            "200": answer_of(
+                200, "what would become of the records", ref("ReplayTried"), TRIED, message="Replay tried"
+            ),
             "202": {**accepted, "headers": location},
             **errors_of(*SENDING, *ASKING, HttpCode.IDEMPOTENCY_BODY_DIFFERS),
         },
@@ -190,7 +195,9 @@ def _foresee() -> Schema:
         "summary": "What a replay would make of records of one batch that pass, sending nothing",
         "requestBody": body_of("AcceptedRecords", {"batchId": BATCH, "records": [record]}),
         "responses": {
-            "200": answer_of(200, "the outcome of each, after those before it", ref("Outcomes"), outcomes),
+            "200": answer_of(
+                200, "the outcome of each, after those before it", ref("Outcomes"), outcomes, message="Outcomes"
+            ),
             **errors_of(*SENDING, *ASKING, HttpCode.BATCH_NOT_FOUND, HttpCode.STORE_UNAVAILABLE),
         },
     }
@@ -202,7 +209,7 @@ def _one() -> Schema:
         "summary": "How far a replay is, and what became of its records",
         "parameters": [path_id("the replay", REPLAY)],
         "responses": {
-            "200": answer_of(200, "the replay", ref("Replay"), _SHOWN),
+            "200": answer_of(200, "the replay", ref("Replay"), _SHOWN, message="Replay"),
             **errors_of(*ASKING, HttpCode.NOT_FOUND),
         },
     }
@@ -219,6 +226,7 @@ def _list() -> Schema:
                 "the page; one past the end is empty",
                 ref("Replays"),
                 {"replays": [_SHOWN], "page": 1, "limit": 10, "total": 1},
+                message="Replays",
             ),
             **errors_of(HttpCode.FIELD_INVALID, *ASKING),
         },

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest_api.openapi_parts import ASKING, BATCH, IDEMPOTENCY_KEY, LOCATION, REPEATING, SENDING, answer_of, errors_of
+from ingest_api.answers import PENDING
+from ingest_api.openapi_parts import (
+    ASKING,
+    BATCH,
+    IDEMPOTENCY_KEY,
+    LOCATION,
+    PREFERENCE_APPLIED,
+    REPEATING,
+    SENDING,
+    answer_of,
+    errors_of,
+)
 from ingest_api.openapi_schemas import COUNT, TEXT, Schema, array_of, object_of, ref
+from ingest_api.upload_answers import UPLOADED
 from ingest_api.upload_fields import BATCH_TYPES
 from schemas.outcomes import RECORD_CODES, HttpCode
 
@@ -59,6 +71,17 @@ def upload_schemas() -> dict[str, Schema]:
     return {"FailedRow": FAILED_ROW, "Upload": _FORM}
 
 
+def _hosted(answer: Schema) -> Schema:
+    """Add what stands beside the envelope, in the words of the hosted service."""
+    content = answer["content"]["application/json"]
+    data = content["example"]["data"]
+    shape = object_of({"_id": TEXT, "batchName": TEXT, "totalCalls": COUNT})
+    content["schema"]["properties"] |= {"success": {"const": True}, "batch": shape}
+    made = {"_id": data["batchId"], "batchName": _EXAMPLE["batchName"], "totalCalls": data["totalCalls"]}
+    content["example"] |= {"success": True, "batch": made}
+    return answer
+
+
 def _upload() -> Schema:
     error = {"path": "/phoneNumber", "code": "duplicate", "message": "row 2 has the same number; the first row wins"}
     rows = {"failedRows": array_of(ref("FailedRow")), "failedRowsOmitted": COUNT}
@@ -68,7 +91,20 @@ def _upload() -> Schema:
     pending["encodingGuessed"] = False
     failed = {"failedRows": [{"row": 3, "lines": [3], "errors": [error]}], "failedRowsOmitted": 0}
     later = answer_of(
-        202, "not known yet: ask for the report", object_of(known | rows, notes), pending | failed, ok=False
+        202,
+        "not known yet: ask for the report",
+        object_of(known | rows, notes),
+        pending | failed,
+        message=PENDING,
+        ok=False,
+    )
+    refused = errors_of(
+        HttpCode.INVALID_ROWS,
+        *(code for code in SENDING if code is not HttpCode.INVALID_JSON),
+        HttpCode.NO_VALID_RECORD,
+        *ASKING,
+        HttpCode.AGENT_NOT_FOUND,
+        *REPEATING,
     )
     return {
         "operationId": "upload",
@@ -79,20 +115,16 @@ def _upload() -> Schema:
             "content": {"multipart/form-data": {"schema": ref("Upload"), "example": _EXAMPLE}},
         },
         "responses": {
-            "201": answer_of(
-                201,
-                "the batch is made, its valid rows are stored",
-                object_of({**known, "added": COUNT, **rows}, notes),
-                {**pending, "added": 2, **failed},
+            "201": _hosted(
+                answer_of(
+                    201,
+                    "the batch is made, its valid rows are stored",
+                    object_of({**known, "added": COUNT, **rows}, notes),
+                    {**pending, "added": 2, **failed},
+                    message=UPLOADED,
+                )
             ),
-            "202": {**later, "headers": {"Location": LOCATION}},
-            **errors_of(
-                HttpCode.INVALID_ROWS,
-                *(code for code in SENDING if code is not HttpCode.INVALID_JSON),
-                HttpCode.NO_VALID_RECORD,
-                *ASKING,
-                HttpCode.AGENT_NOT_FOUND,
-                *REPEATING,
-            ),
+            "202": {**_hosted(later), "headers": {**LOCATION, **PREFERENCE_APPLIED}},
+            **refused,
         },
     }

@@ -26,7 +26,7 @@ from ingest_api.idempotency import key_of
 from ingest_api.multipart import read_form
 from ingest_api.new_batches import checked_batch
 from ingest_api.off_loop import THREAD_RECORDS, off_loop
-from ingest_api.openapi import document
+from ingest_api.openapi import ROOT, document
 from ingest_api.openapi_page import page
 from ingest_api.readiness import unready
 from ingest_api.reading import list_batches, list_dead_letters, read_batch
@@ -65,6 +65,7 @@ def routes(edge: Edge) -> list[Route]:
         _route(edge, "GET", "/api/call/replays/{id}", one_replay),
         *admin_routes(edge),
         sql_route(edge),
+        _route(edge, "GET", "/", root),
         _route(edge, "GET", "/healthz", healthz),
         _route(edge, "GET", "/readyz", readyz),
         _route(edge, "GET", "/metrics", metrics),
@@ -193,6 +194,10 @@ async def _report(edge: Edge, submission_id: str) -> Report | None:
         if not waiting.other_body:
             return waiting.report
     return await settled_report(edge, submission_id)
+
+
+async def root(_edge: Edge, _request: Request) -> Response:
+    return _json(200, ROOT)
 
 
 async def healthz(_edge: Edge, _request: Request) -> Response:

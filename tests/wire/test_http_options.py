@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ingest_api.openapi import document
 from schemas.options import OPTIONS
 from schemas.registry import ADMINISTRATION
 from schemas.stores import CallPlace
@@ -109,6 +110,22 @@ async def test_an_unknown_parameter_is_warned_of_by_every_call(world: World) -> 
     for path in (*BODIES, *READ):
         answer = await ask(world, path, "Limit=3&x=")
         assert warnings(answer) == [("unknown_parameter", "Limit"), ("unknown_parameter", "x")]
+
+
+async def test_no_call_of_the_document_forgets_the_bearer_token_or_ignores_an_option(world: World) -> None:
+    keyed = [
+        (method, path)
+        for path, operations in document()["paths"].items()
+        for method, operation in operations.items()
+        if "security" not in operation
+    ]
+    for method, path in keyed:
+        key = ADMIN_KEY if path.startswith("/api/admin") else KEY
+        at = path.replace("{id}", "some-id").replace("{userId}", "me")
+        answer = await world.http.request(method, f"{at}?dryRun=true", headers={"Authorization": f"Bearer {key}"})
+        assert refusals(answer) == [("unsupported_option", "dryRun")], (method, path)
+        answer = await world.http.request(method, at, headers={"Authorization": "Bearer df_none"})
+        assert answer.status_code == 403, (method, path)
 
 
 async def test_the_key_is_looked_at_before_the_options(world: World) -> None:
