@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -25,11 +25,9 @@ from dialfeed.registry_session import RULES, open_registry
 from dialfeed.settings import Settings
 from schemas import deletions, registrations
 from schemas.records import Batch
+from schemas.registration_rules import DAYS, MOST_DELAY_SECONDS, MOST_RETRIES
 
 R = TypeVar("R")
-
-MOST_RETRIES: Final = 10
-MOST_SECONDS: Final = 7 * 24 * 60 * 60
 
 
 def calling_rules(command: Callable[..., R]) -> Callable[..., R]:
@@ -38,7 +36,7 @@ def calling_rules(command: Callable[..., R]) -> Callable[..., R]:
         click.option("--timezone", help="IANA name, used where neither the record nor its number gives one."),
         click.option("--country", metavar="CC", help=COUNTRY_HELP),
         click.option("--retry", type=click.IntRange(0, MOST_RETRIES), help="Further attempts without an answer. [0]"),
-        click.option("--delay", type=click.IntRange(0, MOST_SECONDS), help="Seconds between attempts. [0]"),
+        click.option("--delay", type=click.IntRange(0, MOST_DELAY_SECONDS), help="Seconds between attempts. [0]"),
         click.option("--calling-hours", metavar="HH:MM-HH:MM", help="When people may be called, by their own clock."),
         click.option("--day", "days", multiple=True, metavar="DAY", help="sun ... sat, or 0 ... 6; repeatable. [all]"),
     )
@@ -176,7 +174,7 @@ async def show(settings: Settings, as_json: bool, batch_id: str) -> None:
         "timezone": found.timezone,
         "country": found.country,
         "callingHours": hours,
-        "allowedDays": found.allowed_days if as_json else [registrations.DAYS[day] for day in found.allowed_days],
+        "allowedDays": found.allowed_days if as_json else [DAYS[day][:3] for day in found.allowed_days],
     }
     answer(facts, as_json)
 

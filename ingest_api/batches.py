@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
@@ -25,30 +24,37 @@ from ingest_api.requested import Warnings, in_body, names_of
 from schemas.countries import country_code, country_remedy
 from schemas.outcomes import HttpCode
 from schemas.records import Batch
+from schemas.registration_rules import (
+    CLOCK_TIME_PATTERN,
+    DAYS,
+    MOST_DELAY_SECONDS,
+    MOST_NAME_CHARACTERS,
+    MOST_NUMBERS,
+    MOST_RETRIES,
+    RuleError,
+    distinct,
+    usable_clock_time,
+    usable_hours,
+    usable_id,
+    usable_name,
+    usable_zone,
+)
 
 BODY_LIMIT_BYTES: Final = 256 * 1024
-WEEK_SECONDS: Final = 7 * 24 * 60 * 60
 _BOM: Final = b"\xef\xbb\xbf"
 TIMEZONES: Final = "known_timezone"
-_CLOCK_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise PydanticCustomError("blank", "must not be blank")
-    return text.strip()
+def _by_rule(rule: Callable[[Any], Any]) -> AfterValidator:
+    """Return a rule of `schemas.registration_rules` as a validator."""
 
+    def validate(value: Any) -> Any:
+        try:
+            return rule(value)
+        except RuleError as error:
+            raise PydanticCustomError("rule", str(error)) from None
 
-def _clock_time(text: str) -> str:
-    if not _CLOCK_TIME.fullmatch(text):
-        raise PydanticCustomError("clock_time", "must be a time as HH:MM, such as 09:00")
-    return text
-
-
-def _different(values: list[Any]) -> list[Any]:
-    if len(set(values)) != len(values):
-        raise PydanticCustomError("repeated", "must not name anything twice")
-    return values
+    return AfterValidator(validate)
 
 
 def _blank_is_none(value: Any) -> Any:
@@ -64,18 +70,20 @@ def _known_country(text: str | None) -> str | None:
 
 def _known_timezone(name: str | None, info: ValidationInfo) -> str | None:
     known: Callable[[str], bool] = (info.context or {}).get(TIMEZONES, lambda _: True)
-    if name is not None and not known(name):
-        raise PydanticCustomError("timezone", "must be a name of the tz database, such as America/New_York")
-    return name
+    try:
+        return usable_zone(known, name)
+    except RuleError as error:
+        raise PydanticCustomError("rule", str(error)) from None
 
 
-NOT_BLANK: Final[dict[str, Any]] = {"pattern": r"\S"}  # what the document says of `_not_blank`
-Name = Annotated[str, Field(max_length=200, json_schema_extra=NOT_BLANK), AfterValidator(_not_blank)]
-PhoneId = Annotated[str, Field(max_length=200, json_schema_extra=NOT_BLANK), AfterValidator(_not_blank)]
-CLOCK_TIME: Final[dict[str, Any]] = {"pattern": f"^{_CLOCK_TIME.pattern}$"}
-ClockTime = Annotated[str, Field(json_schema_extra=CLOCK_TIME, examples=["09:00"]), AfterValidator(_clock_time)]
+NOT_BLANK: Final[dict[str, Any]] = {"pattern": r"\S"}  # what the document says of names and ids
+NAME: Final[dict[str, Any]] = {**NOT_BLANK, "maxLength": MOST_NAME_CHARACTERS}
+Name = Annotated[str, Field(json_schema_extra=NAME), _by_rule(usable_name)]
+PhoneId = Annotated[str, Field(max_length=200, json_schema_extra=NOT_BLANK), _by_rule(usable_id)]
+CLOCK_TIME: Final[dict[str, Any]] = {"pattern": CLOCK_TIME_PATTERN}
+ClockTime = Annotated[str, Field(json_schema_extra=CLOCK_TIME, examples=["09:00"]), _by_rule(usable_clock_time)]
 Country = Annotated[str | None, BeforeValidator(_blank_is_none), AfterValidator(_known_country)]
-Day = Annotated[int, Field(ge=0, le=6)]
+Day = Annotated[int, Field(ge=0, le=len(DAYS) - 1)]
 
 
 class CallingHour(BaseModel):
@@ -88,8 +96,10 @@ class CallingHour(BaseModel):
 
     @model_validator(mode="after")
     def _not_empty(self) -> CallingHour:
-        if self.start == self.end:
-            raise PydanticCustomError("same", "start and end must differ")
+        try:
+            usable_hours(self.start, self.end)
+        except RuleError as error:
+            raise PydanticCustomError("rule", str(error)) from None
         return self
 
 
@@ -99,16 +109,16 @@ class NewBatch(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     batchName: Name = Field(description="name for people")  # noqa: N815  # the contract's name
-    callingNumbers: Annotated[list[PhoneId], AfterValidator(_different)] = Field(  # noqa: N815  # the contract's name
-        min_length=1, max_length=1000, description="phone ids to call from"
+    callingNumbers: Annotated[list[PhoneId], _by_rule(distinct)] = Field(  # noqa: N815  # the contract's name
+        min_length=1, max_length=MOST_NUMBERS, description="phone ids to call from"
     )
-    retry: Annotated[int, Field(ge=0, le=10)] | None = Field(
+    retry: Annotated[int, Field(ge=0, le=MOST_RETRIES)] | None = Field(
         default=None, description="further attempts at a contact that did not answer"
     )
-    delay: Annotated[int, Field(ge=0, le=WEEK_SECONDS)] | None = Field(
+    delay: Annotated[int, Field(ge=0, le=MOST_DELAY_SECONDS)] | None = Field(
         default=None, description="seconds between attempts"
     )
-    timezone: Annotated[str | None, BeforeValidator(_blank_is_none), AfterValidator(_known_timezone)] = Field(
+    timezone: Annotated[str | None, AfterValidator(_known_timezone)] = Field(
         default=None, description="name of the tz database, for contacts whose zone is not known otherwise"
     )
     country: Country = Field(
@@ -116,7 +126,7 @@ class NewBatch(BaseModel):
         description="ISO 3166 alpha-2: national forms of its numbers are read too; as the workspace says if not given",
     )
     callingHour: CallingHour | None = None  # noqa: N815  # the contract's name
-    allowedDays: Annotated[list[Day], Field(max_length=7), AfterValidator(_different)] | None = Field(  # noqa: N815
+    allowedDays: Annotated[list[Day], Field(max_length=len(DAYS)), _by_rule(distinct)] | None = Field(  # noqa: N815
         default=None, description="0 = Sunday to 6; none or an empty list: every day"
     )
 

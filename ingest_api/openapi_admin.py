@@ -60,7 +60,11 @@ def admin_paths() -> dict[str, Schema]:
         "/api/admin/workspaces": _kind("workspace", NewWorkspace, {"name": "Acme"}, _WORKSPACE),
         "/api/admin/workspaces/{id}": {
             "patch": _change(
-                "Change a workspace: fields that are not named stay, null takes one away",
+                (
+                    "adminUpdateWorkspace",
+                    "Change a workspace: fields that are not named stay, null takes one away",
+                    "Workspace updated",
+                ),
                 WorkspaceChange,
                 {"country": "DE"},
                 _WORKSPACE,

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ingest_api.batch_details import BATCH_STATUSES
 from ingest_api.batches import NewBatch
 from schemas.outcomes import RECORD_CODES, HttpCode
-from schemas.stores import TIMEZONE_SOURCES
+from schemas.stores import TIMEZONE_CONFIDENCES, TIMEZONE_SOURCES
 
 Schema = dict[str, Any]
 
@@ -105,7 +105,7 @@ _CONTACT: Final[Schema] = object_of(
         "phoneNumber": TEXT,
         "timezone": TEXT,
         "timezoneSource": {"enum": list(TIMEZONE_SOURCES)},
-        "timezoneConfidence": {"enum": ["certain", "candidates", "country", ""]},
+        "timezoneConfidence": {"enum": [*TIMEZONE_CONFIDENCES, ""]},
         "timezoneCandidates": array_of(TEXT),
         "phoneNumberReadAs": TEXT,
         "callId": {**UUID, "type": ["string", "null"]},

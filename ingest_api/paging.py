@@ -15,7 +15,7 @@ from ingest_api.envelope import RefusedError, refused
 from schemas.options import FieldWarning, nearest_field
 from schemas.outcomes import HttpCode, WarningCode
 from schemas.statuses import CallStatus
-from schemas.stores import TIMEZONE_SOURCES, Contact, ContactQuery
+from schemas.stores import TIMEZONE_CONFIDENCES, TIMEZONE_SOURCES, Contact, ContactQuery
 
 DEFAULT_LIMIT: Final = 10
 MOST_LIMIT: Final = 1000
@@ -30,7 +30,9 @@ PAGE_PARAMETERS: Final = ("page", "limit")
 LIST_PARAMETERS: Final = (*PAGE_PARAMETERS, "search")
 DETAILS_PARAMETERS: Final = (*LIST_PARAMETERS, "filter", "sortBy", "sortOrder", "after")
 DIRECTIONS: Final = {"asc": False, "desc": True}
-COLUMNS: Final = ("phoneNumber", "callStatus", "timezone", "timezoneSource", "callId")
+COLUMNS: Final = (
+    *("phoneNumber", "callStatus", "timezone", "timezoneSource", "timezoneConfidence", "phoneNumberReadAs", "callId"),
+)
 """Fields that `filter` takes; any other name is a variable's."""
 
 FIXED_FIELDS: Final = (*COLUMNS, "createdAt")
@@ -38,6 +40,16 @@ FIXED_FIELDS: Final = (*COLUMNS, "createdAt")
 
 _NOT_ASKED_BY: Final = ("createdAt", "_id", "phoneLogs")
 _MEANT: Final = {"status": "callStatus", "phone": "phoneNumber", "number": "phoneNumber", "zone": "timezone"}
+_ONE_OF: Final = {
+    "callStatus": tuple(CallStatus),
+    "timezoneSource": TIMEZONE_SOURCES,
+    "timezoneConfidence": TIMEZONE_CONFIDENCES,
+}
+_RULES: Final = {
+    "timezone": "must be a name of the tz database, such as America/New_York",
+    "phoneNumber": "must be a phone number as batch-details shows it, such as +12125551001",
+    "callId": "must be a callId as batch-details shows it, a UUID",
+}
 _NUMBER: Final = re.compile(r"\+[0-9]{1,15}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -157,33 +169,20 @@ def _condition(name: str, wanted: Any, known_timezone: Callable[[str], bool]) ->
 
 def _rule(name: str) -> str | None:
     """Return what the value of a fixed field must be, None for a variable."""
-    match name:
-        case "callStatus":
-            return f"must be one of {', '.join(CallStatus)}"
-        case "timezoneSource":
-            return f"must be one of {', '.join(TIMEZONE_SOURCES)}"
-        case "timezone":
-            return "must be a name of the tz database, such as America/New_York"
-        case "phoneNumber":
-            return "must be a phone number as batch-details shows it, such as +12125551001"
-        case "callId":
-            return "must be a callId as batch-details shows it, a UUID"
-    return None
+    if name in _ONE_OF:
+        return f"must be one of {', '.join(_ONE_OF[name])}"
+    return _RULES.get(name)
 
 
 def _fits(name: str, wanted: str, known_timezone: Callable[[str], bool]) -> bool:
     match name:
-        case "callStatus":
-            return wanted in tuple(CallStatus)
-        case "timezoneSource":
-            return wanted in TIMEZONE_SOURCES
         case "timezone":
             return known_timezone(wanted)
         case "phoneNumber":
             return _NUMBER.fullmatch(wanted) is not None
         case "callId":
             return _UUID.fullmatch(wanted) is not None
-    return False
+    return wanted in _ONE_OF[name]
 
 
 def _with_plus(number: str) -> str:

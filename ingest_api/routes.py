@@ -27,7 +27,7 @@ from ingest_api.multipart import read_form
 from ingest_api.new_batches import checked_batch
 from ingest_api.off_loop import THREAD_RECORDS, off_loop
 from ingest_api.openapi import ROOT, document
-from ingest_api.openapi_page import page
+from ingest_api.openapi_page import page, policy
 from ingest_api.readiness import unready
 from ingest_api.reading import list_batches, list_dead_letters, read_batch
 from ingest_api.registering import register
@@ -219,7 +219,7 @@ async def openapi(_edge: Edge, _request: Request) -> Response:
 
 
 async def docs(_edge: Edge, _request: Request) -> Response:
-    return HTMLResponse(page(document()))
+    return HTMLResponse(page(document()), headers={"Content-Security-Policy": policy()})
 
 
 def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:

@@ -6,10 +6,10 @@ what is wrong and what to do instead; what it repeats of the input is cut, but n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
@@ -19,12 +19,20 @@ from schemas.countries import country_code, country_remedy
 from schemas.identity import hash_api_key, new_api_key, new_id
 from schemas.outcomes import FieldError
 from schemas.records import Agent, AgentVersion, ApiKey, Batch, CallingNumber, Workspace
+from schemas.registration_rules import (
+    MOST_DELAY_SECONDS,
+    MOST_RETRIES,
+    RuleError,
+    day_of,
+    distinct,
+    in_bounds,
+    usable_hours,
+    usable_name,
+    usable_numbers,
+    usable_zone,
+)
 from schemas.registry import ADMINISTRATION, Registry, changed
 from schemas.schema_compatibility import next_version
-
-MAX_NAME_CHARACTERS: Final = 200
-DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-"""A day's index is its number in the contract: 0 is Sunday."""
 
 ID_FIELDS: Final = {
     "workspace": "workspaceId",
@@ -37,7 +45,8 @@ ID_FIELDS: Final = {
 
 MOST_QUOTED: Final = 80
 
-_HOURS: Final = re.compile(r"((?:[01][0-9]|2[0-3]):[0-5][0-9])-((?:[01][0-9]|2[0-3]):[0-5][0-9])")
+T = TypeVar("T")
+V = TypeVar("V")
 _Owned = TypeVar("_Owned", Agent, CallingNumber, Batch, ApiKey)
 
 
@@ -224,15 +233,16 @@ def new_number(state: Registry, rules: Rules, agent: Agent, number: str, now_ms:
 
 def new_batch(state: Registry, rules: Rules, workspace: Workspace, campaign: Campaign, now_ms: int) -> Batch:
     """Return a batch whose calling numbers are the workspace's."""
-    numbers = [find_number(state, phone_id, workspace) for phone_id in dict.fromkeys(campaign.phone_ids)]
+    phone_ids = _by_rule("callingNumbers", "Name each calling number once.", usable_numbers, campaign.phone_ids)
+    numbers = [find_number(state, phone_id, workspace) for phone_id in phone_ids]
     start, end = _hours(campaign.calling_hours)
     return Batch(
         batch_id=new_id(),
         workspace_id=workspace.workspace_id,
         name=_name(campaign.name),
         phone_ids=[number.phone_id for number in numbers],
-        retry=campaign.retry,
-        delay=campaign.delay,
+        retry=_by_rule("retry", "Correct it.", partial(in_bounds, most=MOST_RETRIES), campaign.retry),
+        delay=_by_rule("delay", "Correct it.", partial(in_bounds, most=MOST_DELAY_SECONDS), campaign.delay),
         timezone=_zone(rules, campaign.timezone),
         country=_country(campaign.country),
         calling_hour_start=start,
@@ -303,21 +313,27 @@ def quoted(text: str) -> str:
     return f'"{text}"' if len(text) <= MOST_QUOTED else f'"{text[: MOST_QUOTED - 3]}..."'
 
 
+def _by_rule(field: str, remedy: str, rule: Callable[[V], T], value: V) -> T:
+    """Return what a rule of `registration_rules` makes of a value; refuse what it refuses."""
+    try:
+        return rule(value)
+    except RuleError as error:
+        raise _wrong(field, f"{field} {error}", remedy) from None
+
+
 def _name(text: str) -> str:
-    name = text.strip()
-    if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        remedy = f"Take 1 to {MAX_NAME_CHARACTERS} printable characters."
-        raise _wrong("name", f"the name {quoted(text)} cannot be used", remedy)
-    return name
+    try:
+        return usable_name(text)
+    except RuleError as error:
+        raise _wrong("name", f"the name {quoted(text)} cannot be used: it {error}", "Take another name.") from None
 
 
 def _zone(rules: Rules, name: str | None) -> str | None:
-    if not name:
-        return None
-    if not rules.known_timezone(name):
+    try:
+        return usable_zone(rules.known_timezone, name)
+    except RuleError:
         remedy = "Take an IANA name, such as America/New_York."
-        raise _wrong("timezone", f"the tz database has no zone {quoted(name)}", remedy)
-    return name
+        raise _wrong("timezone", f"the tz database has no zone {quoted(name or '')}", remedy) from None
 
 
 def _country(text: str | None) -> str | None:
@@ -332,22 +348,20 @@ def _country(text: str | None) -> str | None:
 def _hours(text: str | None) -> tuple[str | None, str | None]:
     if not text:
         return None, None
-    match = _HOURS.fullmatch(text)
-    if match is None or match[1] == match[2]:
+    try:
+        start, _, end = text.partition("-")
+        return usable_hours(start, end)
+    except RuleError as error:
         remedy = "Give two times, as in 09:00-18:00."
-        raise _wrong("callingHour", f"calling hours {quoted(text)} cannot be used", remedy)
-    return match[1], match[2]
+        raise _wrong("callingHour", f"calling hours {quoted(text)} cannot be used: {error}", remedy) from None
 
 
 def _days(texts: Iterable[str]) -> list[int]:
-    return sorted({_day(text) for text in texts})
+    return sorted(_by_rule("allowedDays", "Name each day once.", distinct, [_day(text) for text in texts]))
 
 
 def _day(text: str) -> int:
-    short = text.strip().lower()[:3]
-    if short in DAYS:
-        return DAYS.index(short)
-    if short.isdecimal() and short.isascii() and int(short) < len(DAYS):
-        return int(short)
-    remedy = "Days are sun, mon, tue, wed, thu, fri, sat, or 0 to 6."
-    raise _wrong("allowedDays", f"there is no day {quoted(text)}", remedy)
+    try:
+        return day_of(text)
+    except RuleError as error:
+        raise _wrong("allowedDays", f"there is no day {quoted(text)}", f"A day {error}.") from None

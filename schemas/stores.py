@@ -18,6 +18,9 @@ RECORDS_REPORTED: Final = 100
 TIMEZONE_SOURCES: Final = ("record", "number", "batch", "workspace", "default")
 """Where a contact's zone can come from, as `streams.timezones` names it."""
 
+TIMEZONE_CONFIDENCES: Final = ("certain", "candidates", "country")
+"""How well a contact's zone is known, as `streams.zones` names it; "" for what an earlier version stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

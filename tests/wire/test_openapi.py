@@ -168,6 +168,7 @@ async def ask_administration(asker: Asker) -> None:
     for method, kind, which, body in (
         ("GET", "agents", agent, None),
         ("PUT", "agents", agent, {"schema": wider}),
+        ("PATCH", "workspaces", workspace, {"timezone": "UTC"}),
         ("PATCH", "numbers", number, {"agentId": agent}),
         ("PATCH", "batches", batch, {"retry": 3}),
         ("DELETE", "batches", batch, None),

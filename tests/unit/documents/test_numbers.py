@@ -86,7 +86,7 @@ SAID: Final = [
     ("docs/agent-schemas.md", f"more than {variable_parsing.MAX_FIELDS} fields"),
     ("docs/agent-schemas.md", f"{variable_parsing.MAX_LEVELS} levels or {MAX_SCHEMA_BYTES // 1024} KiB"),
     ("docs/agent-schemas.md", f"at most {schema_compatibility.MAX_SCHEMAS_BYTES // 1000} KB"),
-    ("docs/agent-schemas.md", f"gathered for at most {gather.GATHER_MS / 1000:g} s"),
+    ("docs/produce-to-kafka.md", f"gathered for at most {gather.GATHER_MS / 1000:g} s"),
     ("docs/calling-service.md", f"Kept {kept_days(TopicName.DIALER)} days"),
     ("docs/calling-service.md", f"2xx within {calling_service.ANSWER_WITHIN_SECONDS:g} s"),
     ("docs/calling-service.md", f"4 ... {deliveries.LONGEST_PAUSE_SECONDS:g} s"),

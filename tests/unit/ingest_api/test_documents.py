@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from ingest_api.app import create_app
 from ingest_api.batch_details import BATCH_STATUSES, QUEUE_STATUSES
 from ingest_api.idempotency import MOST_CHARACTERS
 from ingest_api.openapi import document
-from ingest_api.openapi_page import page
+from ingest_api.openapi_page import page, policy
 from ingest_api.settings import EdgeSettings
 from ingest_api.statuses import MOST_ERRORS, MOST_EVENT_BYTES, MOST_EVENTS
 from ingest_api.upload_rows import CheckedRows
@@ -97,4 +100,25 @@ def test_the_page_escapes_what_it_shows() -> None:
     shown = page({"info": {"title": "<b>", "description": "a `<i>` b"}, "paths": {}})
     assert "&lt;b&gt;" in shown
     assert "<code>&lt;i&gt;</code>" in shown
-    assert "<script" not in shown
+
+
+def test_the_page_has_an_index_and_a_form_for_every_operation() -> None:
+    shown = page(document())
+    anchors = re.findall(r'<h2 id="([^"]+)">', shown)
+    assert len(set(anchors)) == len(operations())
+    assert re.findall(r'<a href="#([^"]+)">', shown) == sorted(anchors, key=_section)
+    assert len(re.findall("<form data-method=", shown)) == len(operations())
+
+
+def _section(anchor: str) -> int:
+    return 0 if "-api-call" in anchor else 1 if "-api-admin" in anchor else 2
+
+
+def test_a_browser_is_let_run_the_pages_own_script_and_style_only() -> None:
+    shown = page(document())
+    assert re.findall(r' (?:src|href)="(?!#|/openapi\.json)([^"]*)"', shown) == []
+    assert re.findall(r' on[a-z]+="| style="', shown) == []
+    for tag in ("script", "style"):
+        [text] = re.findall(rf"<{tag}>(.*?)</{tag}>", shown, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy()

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
-from schemas.stores import ContactQuery
-from sinks.contact_conditions import Statement, order, spellings, where
+from ingest_api import paging
+from schemas.stores import TIMEZONE_CONFIDENCES, TIMEZONE_SOURCES, ContactQuery
+from sinks.contact_conditions import COLUMNS, Statement, order, spellings, where
+from streams.timezones import ZoneSource
+from streams.zones.number_zones import Confidence
 
 HOSTILE = "x') OR 1=1 -- {id:String} %_\\\0"
 
@@ -51,3 +54,9 @@ def test_nothing_that_was_sent_becomes_part_of_a_statement(asked: dict[str, Any]
 @pytest.mark.parametrize("value", [None, True, 5])
 def test_a_fixed_field_is_a_text_so_that_nothing_else_is_equal_to_it(value: Any) -> None:
     assert where(ContactQuery("b", filters=(("callStatus", value),)), Statement()).endswith(" AND 0")
+
+
+def test_the_fields_that_filters_check_are_those_that_are_columns() -> None:
+    assert set(paging.COLUMNS) == set(COLUMNS)
+    assert tuple(ZoneSource) == TIMEZONE_SOURCES
+    assert tuple(Confidence) == TIMEZONE_CONFIDENCES
