@@ -47,6 +47,18 @@ async def test_a_table_with_mistakes_is_stored_without_them_if_that_is_asked_for
     assert (report["total"], report["added"], report["failed"]) == (2, 2, 0)
 
 
+async def test_the_numbers_of_a_table_are_read_as_of_its_country(running: Installation) -> None:
+    rows = table("(650) 555-0125,Ann,1,1", "+44 20 7946 0123,Bob,1,1", "6505550125,Twice,1,1")
+    answer = await upload(running, rows, type="true", country="us")
+    data = answer.json()["data"]
+    assert (answer.status_code, data["added"]) == (201, 2)
+    assert errors_by_row(data) == {4: {("duplicate", "/phoneNumber")}}
+    read_as = {one["phoneNumber"]: one["phoneNumberReadAs"] for one in await running.contacts(data["batchId"])}
+    assert read_as == {"+16505550125": "national:US", "+442079460123": "international"}
+    refused = await upload(running, rows, country="UK")
+    assert (refused.status_code, refused.json()["data"]["errors"][0]["path"]) == (400, "/country")
+
+
 async def test_a_table_with_a_mistake_is_refused_whole_otherwise(running: Installation) -> None:
     answer = await upload(running, table(GOOD, BAD_AMOUNT), type="false", batchName="never made")
     data = answer.json()["data"]
