@@ -133,13 +133,15 @@ class Bus:
             await admin.close()
 
     async def configure(self, topic: TopicName, **settings: str) -> None:
-        """Change settings of a topic; an underscore in a name stands for a dot."""
+        """Change settings of a topic, and return once the broker tells so; an underscore in a name stands for a dot."""
         admin = AIOKafkaAdminClient(**self.connection.client_options())
         await admin.start()
         try:
             named = {name.replace("_", "."): value for name, value in settings.items()}
             resource = ConfigResource(ConfigResourceType.TOPIC, self.connection.topic(topic), configs=named)
             await admin.alter_configs([resource])
+            asked = ConfigResource(ConfigResourceType.TOPIC, self.connection.topic(topic))
+            await eventually(lambda: _is_configured(admin, asked, named))
         finally:
             await admin.close()
 
@@ -157,6 +159,12 @@ class Bus:
 
 async def _is_gone(admin: AIOKafkaAdminClient, name: str) -> bool:
     return name not in await admin.list_topics()
+
+
+async def _is_configured(admin: AIOKafkaAdminClient, topic: ConfigResource, settings: Mapping[str, str]) -> bool:
+    (answer,) = await admin.describe_configs([topic])
+    found = {entry[0]: entry[1] for resource in answer.resources for entry in resource[4]}
+    return found.items() >= settings.items()
 
 
 async def _have_partitions(admin: AIOKafkaAdminClient, totals: Mapping[str, int]) -> bool:
