@@ -146,6 +146,7 @@ async def test_a_page_of_contacts_shows_variables_flat_beside_the_fixed_fields(w
         "retry": 0,
         "delay": 0,
         "timezone": None,
+        "country": None,
         "callingHour": None,
         "allowedDays": [],
         "page": 1,
@@ -160,6 +161,9 @@ async def test_a_page_of_contacts_shows_variables_flat_beside_the_fixed_fields(w
         "name": "Ada",
         "timezone": "America/New_York",
         "timezoneSource": "number",
+        "timezoneConfidence": "",
+        "timezoneCandidates": [],
+        "phoneNumberReadAs": "",
         "callId": "c+1",
         "variables": {"timezone": "mine", "variables": 3},
         "phoneLogs": [{**log, "callDuration": None, "recordingUrl": None, "transcript": None, "at": None}],
@@ -319,7 +323,7 @@ async def test_the_document_lists_every_route_and_the_page_shows_it(world: World
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api/call", "/api/call/nothing", "/healthz/", "/healthz%0A", "/api/call/submissions/", "/%00", "//"]
+    "path", ["/api", "/api/call", "/api/call/nothing", "/healthz/", "/healthz%0A", "/api/call/submissions/", "/%00"]
 )
 async def test_an_unknown_route_is_a_404_in_the_envelope(world: World, path: str) -> None:
     assert errors(await world.get(path), 404) == [("not_found", None)]
@@ -382,3 +386,9 @@ async def test_what_is_cut_off_at_the_end_of_a_stop_is_a_500_in_the_envelope(wor
     head_of_answer, _, body = (await asked).partition(b"\r\n\r\n")
     assert head_of_answer.startswith(b"HTTP/1.1 500 ")
     assert json.loads(body)["data"]["errors"][0]["code"] == "internal"
+
+
+async def test_the_root_names_where_to_go(world: World) -> None:
+    answer = (await world.http.get("/")).json()
+    for name in ("docs", "openapi", "health", "ready", "metrics"):
+        assert (await world.http.get(answer[name])).status_code == 200
