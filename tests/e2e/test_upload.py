@@ -115,5 +115,6 @@ async def test_a_table_is_sent_once_by_the_schema_of_its_agent(
     _, again = await send(running, file, batch, *way)
     assert again["submissionIds"] == first["submissionIds"]
     assert (again["added"], again["failed"]) == (2, 1)
+    assert (first["alreadySent"], again["alreadySent"]) == (0, 3)
     contacts = await running.contacts(batch)
     assert {contact["name"]: len(contact["phoneLogs"]) for contact in contacts} == {"Ann": 1, "Eve": 1}
