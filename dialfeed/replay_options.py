@@ -84,7 +84,7 @@ def job_options(command: Callable[..., R]) -> Callable[..., R]:
         click.option(
             "--as-new",
             is_flag=True,
-            help="Records count from now: over what was stored since, and as a new call where the contact was called.",
+            help="Records count from now: as a new call where the contact was called. Never twice for one record.",
         ),
         click.option(
             "--agent-version",

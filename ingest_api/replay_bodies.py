@@ -62,7 +62,8 @@ class NewReplay(BaseModel):
     maxAttempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)] = DEFAULT_MAX_ATTEMPTS  # noqa: N815  as others of the API
     rate: Annotated[int, Field(ge=1, le=MOST_RATE)] | None = Field(default=None, description="records a second at most")
     asNew: bool = Field(  # noqa: N815
-        default=False, description="records count from now: over what was stored since, and as new calls"
+        default=False,
+        description="records count from now: as new calls where contacts were called, never twice for one record",
     )
     agentVersion: Annotated[int, Field(ge=1, le=MOST_INT)] | None = Field(  # noqa: N815
         default=None,

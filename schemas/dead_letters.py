@@ -130,6 +130,7 @@ def _repeated(
         failed_at=failed_at,
         replay_id=replay.replay_id,
         app_version=app_version,
+        body_hash=again.body_hash,
         workspace_id=workspace_id,
         tried=record if again.sent is not None and record != again.sent else None,
         changes=again.changes,

@@ -42,6 +42,7 @@ class Replayed(Record, frozen=True, kw_only=True, array_like=True):
     sent: bytes | None = None
     changes: str = ""
     schema_version: int | None = None
+    body_hash: str | None = None
 
 
 class Replay(Record, frozen=True, kw_only=True):

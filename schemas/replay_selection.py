@@ -34,12 +34,17 @@ class Newest:
             return
         submission_id, index = text_header(headers, "submission-id"), int_header(headers, "record-index")
         if submission_id is not None and index is not None:
-            identity = _identity(submission_id, index)
+            identity = _identity(submission_id, index, text_header(headers, "body-hash"))
             self._attempts[identity] = max(attempt, self._attempts.get(identity, 0))
 
-    def is_newest(self, identity: int, attempt: int) -> bool:
-        """Return whether no later attempt at the record of this identity has failed."""
-        return self._attempts.get(identity, 0) <= attempt
+    def is_newest(self, letter: DeadLetter) -> bool:
+        """Return whether no later attempt at the record of this dead letter has failed.
+
+        Later attempts of earlier versions name no body: they count for each that came under the record's id.
+        """
+        place = letter.submission_id, letter.record_index
+        bodies = {letter.body_hash, None}
+        return max(self._attempts.get(_identity(*place, body), 0) for body in bodies) <= letter.attempt
 
 
 class Selection:
@@ -84,9 +89,9 @@ class Selection:
 
     def _attempt(self, letter: DeadLetter) -> tuple[Attempt | None, str]:
         """Return what is to be tried of a letter that is meant, and the count it belongs to."""
-        identity = _identity(letter.submission_id, letter.record_index)
-        if not self._newest.is_newest(identity, letter.attempt):
+        if not self._newest.is_newest(letter):
             return None, "older"
+        identity = _identity(letter.submission_id, letter.record_index, letter.body_hash)
         if identity in self._seen:
             return None, "repeated"
         self._seen.add(identity)
@@ -102,9 +107,10 @@ class Selection:
         return files is None or (letter.submission_id, letter.record_index) in files
 
 
-def _identity(submission_id: str, record_index: int) -> int:
+def _identity(submission_id: str, record_index: int, body_hash: str | None) -> int:
     """Return what stands for a record where millions are remembered, in this process only: 64 bits.
 
+    Two bodies may have come under one Idempotency-Key, of which one was refused: their records are different ones.
     Should two records ever share it, the later is passed over: it stays the dead letter that it is.
     """
-    return hash((submission_id, record_index))
+    return hash((submission_id, record_index, body_hash))

@@ -110,6 +110,7 @@ def _replayed(attempt: Attempt) -> Replayed:
         first_failed_at=letter.first_failed_at,
         sent=attempt.sent,
         changes=attempt.changes,
+        body_hash=letter.body_hash,
     )
 
 

@@ -26,8 +26,9 @@ from sinks.batch_states import BatchStates
 from sinks.facts import read_left_times
 from sinks.load_rows import store
 from sinks.refused import RefusedRow, dead_letter_of
-from sinks.replay_facts import read_remembered, read_versions
+from sinks.replay_facts import read_bodies, read_remembered, read_resolved, read_versions
 from sinks.replays import (
+    WRITTEN,
     Outcome,
     Place,
     RecordPlace,
@@ -47,15 +48,31 @@ _Record = tuple[str, RecordPlace]
 
 @dataclass(slots=True)
 class _Facts:
-    """What slices are judged by, kept up while they are: stored versions by batch, outcomes given before by replay."""
+    """What slices are judged by: stored versions by batch and outcomes by replay, kept up while slices are judged.
+
+    `resolved` are records that need no replay any more, with the workspace that says so. `bodies` has the hash of the
+    body that counts of each submission with an Idempotency-Key.
+    """
 
     stored: dict[str, dict[Place, int]]
-    given: dict[str, dict[RecordPlace, Outcome]]
+    given: defaultdict[str, dict[RecordPlace, Outcome]]
+    resolved: set[tuple[RecordPlace, str]]
+    bodies: dict[str, str]
+
+    def is_stored(self, place: RecordPlace, by_others_than: str) -> bool:
+        """Return whether another replay has stored the record: nothing may be stored of it twice."""
+        return any(
+            outcomes.get(place) in WRITTEN for replay_id, outcomes in self.given.items() if replay_id != by_others_than
+        )
+
+    def is_refused(self, one: Replayed) -> bool:
+        """Return whether the record came in a body whose Idempotency-Key belongs to another one."""
+        return one.body_hash is not None and self.bodies.get(one.submission_id, one.body_hash) != one.body_hash
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A slice with the outcome of each of its rows; `unknown` are the rows of which none was remembered."""
+    """A slice with the outcome of each of its rows; `unknown` are the rows whose outcome is to be remembered."""
 
     slice_of: ReplaySlice
     outcomes: list[Outcome]
@@ -132,13 +149,15 @@ class ReplayLoad:
 
 def _facts(session: Session, slices: Sequence[ReplaySlice]) -> _Facts:
     numbers: defaultdict[str, list[str]] = defaultdict(list)
-    history: defaultdict[str, list[Replayed]] = defaultdict(list)
+    history: list[Replayed] = []
     for slice_of in slices:
         numbers[slice_of.chunk.batch_id or ""] += slice_of.chunk.phone_number
-        history[slice_of.replay.replay_id] += slice_of.rows
+        history += slice_of.rows
     return _Facts(
         {batch_id: read_versions(session.query, batch_id, some) for batch_id, some in numbers.items()},
-        {replay_id: read_remembered(session.query, replay_id, some) for replay_id, some in history.items()},
+        defaultdict(dict, read_remembered(session.query, history)),
+        read_resolved(session.query, history),
+        read_bodies(session.query, [one.submission_id for one in history if one.body_hash is not None]),
     )
 
 
@@ -150,13 +169,40 @@ def _records(chunk: PhoneLogChunk) -> list[_Record]:
 
 def _judged(slice_of: ReplaySlice, facts: _Facts) -> _Judged:
     stored, given = facts.stored[slice_of.chunk.batch_id or ""], facts.given[slice_of.replay.replay_id]
-    places = slice_of.places
-    outcomes = slice_of.outcomes(stored, given)
-    unknown = [row for row, place in enumerate(places) if given.get(place, Outcome.FAILED) is Outcome.FAILED]
-    given.update(zip(places, outcomes, strict=True))
+    places, refused = slice_of.places, _refused(slice_of, facts)
+    found = slice_of.outcomes(stored, given, refused | _settled(slice_of, facts))
+    outcomes = [Outcome.SUPERSEDED if row in refused else outcome for row, outcome in enumerate(found)]
+    unknown = [
+        row
+        for row, place in enumerate(places)
+        if row not in refused and given.get(place, Outcome.FAILED) is Outcome.FAILED
+    ]
+    given.update(
+        (place, outcome)
+        for row, (place, outcome) in enumerate(zip(places, outcomes, strict=True))
+        if row not in refused
+    )
     for place, version in slice_of.versions(outcomes):
         stored[place] = max(version, stored.get(place, version))
     return _Judged(slice_of, outcomes, unknown)
+
+
+def _refused(slice_of: ReplaySlice, facts: _Facts) -> set[int]:
+    """Return the rows of refused bodies. Nothing is remembered of them: their places are those of the other body."""
+    return {row for row, one in enumerate(slice_of.rows) if facts.is_refused(one)}
+
+
+def _settled(slice_of: ReplaySlice, facts: _Facts) -> set[int]:
+    """Return the rows whose records need not be stored any more, whatever time they count from."""
+    replay_id, workspace_id = slice_of.replay.replay_id, slice_of.chunk.workspace_id
+    stored, as_new = facts.stored[slice_of.chunk.batch_id or ""], slice_of.replay.counts_from is not None
+    return {
+        row
+        for row, place in enumerate(slice_of.places)
+        if (place, workspace_id) in facts.resolved
+        or facts.is_stored(place, replay_id)
+        or (as_new and slice_of.has_newer(row, stored))
+    }
 
 
 def _now() -> int:

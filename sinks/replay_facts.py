@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from typing import Final
+from typing import Any, Final
 
 from schemas.records import Replayed
 from schemas.stores import Foreseen
@@ -26,11 +26,16 @@ SELECT phone_number, entry, max(version) FROM phone_log
 WHERE batch_id = {{batch:String}} AND phone_number IN (SELECT arrayJoin(splitByChar(',', concat({_NUMBERS}))))
 GROUP BY phone_number, entry
 """  # noqa: S608  # constants only
-_REMEMBERED: Final = """
-SELECT submission_id, record_index, outcome FROM replayed FINAL
-WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String}))) AND replay_id = {replay:String}
-    AND record_index BETWEEN {first:UInt32} AND {last:UInt32}
-    AND outcome != {failed:String}
+_THESE: Final = """submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String})))
+    AND record_index BETWEEN {first:UInt32} AND {last:UInt32}"""
+_REMEMBERED: Final = f"""
+SELECT submission_id, record_index, replay_id, outcome FROM replayed FINAL
+WHERE {_THESE} AND outcome != '{Outcome.FAILED.value}'
+"""  # noqa: S608  # constants only
+_RESOLVED: Final = f"SELECT submission_id, record_index, workspace_id FROM resolved WHERE {_THESE}"  # noqa: S608  # as above
+_BODIES: Final = """
+SELECT submission_id, any(body_hash) FROM receipts
+WHERE submission_id IN (SELECT arrayJoin(splitByChar(',', {ids:String}))) AND body_hash != '' GROUP BY submission_id
 """
 
 
@@ -51,18 +56,32 @@ def _in_parameters(numbers: Sequence[str]) -> dict[str, str]:
     return dict(zip_longest(_PARAMETERS, texts, fillvalue=""))
 
 
-def read_remembered(query: Query, replay_id: str, records: Sequence[Replayed]) -> dict[RecordPlace, Outcome]:
-    """Return the outcomes that a replay has had, of these records and maybe of some others of their submissions."""
+def read_remembered(query: Query, records: Sequence[Replayed]) -> dict[str, dict[RecordPlace, Outcome]]:
+    """Return the outcomes of each replay, of these records and maybe of some others of their submissions."""
+    found: dict[str, dict[RecordPlace, Outcome]] = {}
+    for submission_id, index, replay_id, outcome in _about(query, _REMEMBERED, records):
+        found.setdefault(replay_id, {})[submission_id, index] = Outcome(outcome)
+    return found
+
+
+def read_resolved(query: Query, records: Sequence[Replayed]) -> set[tuple[RecordPlace, str]]:
+    """Return which of these records need no replay any more, each with the workspace that has resolved it."""
+    rows = _about(query, _RESOLVED, records)
+    return {((submission_id, index), workspace_id) for submission_id, index, workspace_id in rows}
+
+
+def read_bodies(query: Query, submission_ids: Iterable[str]) -> dict[str, str]:
+    """Return the hash of the body that counts of each submission with an Idempotency-Key, where one is stored."""
+    shares = in_shares(list(dict.fromkeys(submission_ids)))
+    return {row[0]: row[1] for some in shares for row in query(_BODIES, ids=",".join(some))}
+
+
+def _about(query: Query, statement: str, records: Sequence[Replayed]) -> list[tuple[Any, ...]]:
+    """Return the rows about these records, and maybe about some others of their submissions."""
     ids, indices = list(dict.fromkeys(one.submission_id for one in records)), [one.record_index for one in records]
     first, last = min(indices, default=0), max(indices, default=0)
-    rows = [
-        row
-        for some in in_shares(ids)
-        for row in query(
-            _REMEMBERED, ids=",".join(some), replay=replay_id, first=first, last=last, failed=Outcome.FAILED.value
-        )
-    ]
-    return {(submission_id, index): Outcome(outcome) for submission_id, index, outcome in rows}
+    shares = in_shares(ids)
+    return [row for some in shares for row in query(statement, ids=",".join(some), first=first, last=last)]
 
 
 def foresee(session: Session, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:

@@ -17,11 +17,11 @@ import msgspec
 from schemas.codecs import encode
 from schemas.dead_letters import is_parked
 from schemas.messages import Message
-from schemas.records import PhoneLogChunk, Replay, Replayed, ReplayReceipt
+from schemas.records import INDEX_BITS, PhoneLogChunk, Replay, Replayed, ReplayReceipt
 from schemas.topics import TopicName
 from sinks import native
 from sinks.entries import Entries
-from sinks.rows import Insert, PreparedChunk, prepare_as, replayed_versions
+from sinks.rows import Insert, PreparedChunk, prepare_as, replayed_index, replayed_versions, row_version
 
 _COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
 
@@ -35,7 +35,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-_WRITTEN: Final = frozenset({Outcome.ADDED, Outcome.UPDATED})
+WRITTEN: Final = frozenset({Outcome.ADDED, Outcome.UPDATED})
 
 Place = tuple[str, int]
 """A contact's number and its entry."""
@@ -112,16 +112,21 @@ class ReplaySlice:
         """The version of each record that passed, in the order of the rows."""
         return replayed_versions(self.replay, self.rows)
 
-    def outcomes(self, stored: Mapping[Place, int], remembered: Mapping[RecordPlace, Outcome]) -> list[Outcome]:
+    def outcomes(
+        self,
+        stored: Mapping[Place, int],
+        remembered: Mapping[RecordPlace, Outcome],
+        settled: Collection[int] = frozenset(),
+    ) -> list[Outcome]:
         """Return what becomes of each row: what was remembered when the slice was here before, else the judgement.
 
-        A row that is remembered as failed supersedes nothing.
+        A row that is remembered as failed supersedes nothing. The rows in `settled` need not be stored any more.
         """
-        if self._is_all_new(stored, remembered):
+        if not settled and self._is_all_new(stored, remembered):
             return [Outcome.ADDED] * len(self.rows)
         candidates = candidates_of(self.chunk.phone_number, self.row_versions, self.prepared.entries)
         for row, place in enumerate(self.places):
-            if remembered.get(place) is Outcome.FAILED:
+            if row in settled or remembered.get(place) is Outcome.FAILED:
                 candidates[row] = candidates[row]._replace(left=True)
         found = judged(candidates, stored)
         return [remembered.get(place, outcome) for place, outcome in zip(self.places, found, strict=True)]
@@ -132,15 +137,26 @@ class ReplaySlice:
         known = self.prepared.entries.left or len(contacts) < len(self.rows) or not contacts.isdisjoint(stored)
         return not known and remembered.keys().isdisjoint(self.places)
 
+    def has_newer(self, row: int, stored: Mapping[Place, int]) -> bool:
+        """Return whether something is stored of the row's contact that was accepted after its record was at first.
+
+        What this replay has stored does not count.
+        """
+        number, newest = self.contacts[row]
+        first = row_version(self.rows[row].accepted_at, replayed_index(self.rows[row]))
+        own = self.row_versions[row] >> INDEX_BITS
+        versions = [stored.get((number, entry), 0) for entry in range(newest + 1)]
+        return any(version > first and version >> INDEX_BITS != own for version in versions)
+
     def versions(self, outcomes: Sequence[Outcome]) -> Iterator[tuple[Place, int]]:
         """Yield the entry and the version of each row that is written."""
         for place, version, outcome in zip(self.contacts, self.row_versions, outcomes, strict=True):
-            if outcome in _WRITTEN:
+            if outcome in WRITTEN:
                 yield place, version
 
     def written(self, outcomes: Sequence[Outcome]) -> PreparedChunk:
         """Return the rows that are to be written."""
-        kept = [row for row, outcome in enumerate(outcomes) if outcome in _WRITTEN]
+        kept = [row for row, outcome in enumerate(outcomes) if outcome in WRITTEN]
         if len(kept) == len(outcomes):
             return self.prepared
         columns = {name: [column[row] for row in kept] for name in _COLUMNS for column in [getattr(self.chunk, name)]}

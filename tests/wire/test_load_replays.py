@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from msgspec import structs
 from msgspec.structs import replace
 
 from schemas.codecs import decode
@@ -328,3 +329,87 @@ async def archive(clickhouse: ClickHouse, *of: Message) -> None:
     consumer = Archive(NO_KAFKA, clickhouse)
     messages = [message(each.topic, each.value, 0, ACCEPTED_AT, key=each.key, headers=each.headers) for each in of]
     await consumer.write(consumer.read(messages))
+
+
+async def test_what_a_replay_has_stored_is_passed_over_also_as_new(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(of_batch(batch, [5], replay_id=f"{batch}-1", counts_from=ACCEPTED_AT + 10))
+    await sink.take(told(batch, 20))
+
+    await sink.take(of_batch(batch, [5], replay_id=f"{batch}-2", counts_from=ACCEPTED_AT + 30))
+    await sink.take(of_batch(batch, [5], replay_id=f"{batch}-3"))
+
+    assert receipts(sink) == [(1, 0, 0, 0, 0), (0, 0, 1, 0, 0), (0, 0, 1, 0, 0)]
+    assert await contact(clickhouse, batch) == (0, "completed", "replayed 5")
+
+
+async def test_two_replays_as_new_at_once_store_a_record_once(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    first, second = (of_batch(batch, [5], replay_id=f"{batch}-{at}", counts_from=ACCEPTED_AT + at) for at in (10, 30))
+
+    await sink.take(first, told(batch, 20), second)
+    sink.restart()
+    await sink.take(first, told(batch, 20), second)
+
+    assert receipts(sink) == [(1, 0, 0, 0, 0), (0, 0, 1, 0, 0)] * 2
+    statement = "SELECT count() FROM phone_log FINAL WHERE batch_id = {batch:String}"
+    assert await ask(clickhouse, statement, batch=batch) == [(1,)]
+
+
+async def test_a_record_that_a_replay_passed_over_may_count_as_new(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0), told(batch, 20))
+
+    await sink.take(of_batch(batch, [5], replay_id=f"{batch}-1"))
+    await sink.take(of_batch(batch, [5], replay_id=f"{batch}-2", counts_from=ACCEPTED_AT + 30))
+
+    assert receipts(sink) == [(0, 0, 1, 0, 0), (1, 0, 0, 0, 0)]
+
+
+async def test_of_several_records_that_count_as_new_the_newest_is_what_is_called(
+    clickhouse: ClickHouse, batch: str
+) -> None:
+    sink = Sink(clickhouse)
+    slices = [of_batch(batch, [at], replay_id=batch, part=at, counts_from=ACCEPTED_AT + 30) for at in (5, 7)]
+    numbered = [
+        structs.replace(
+            one,
+            replay=structs.replace(one.replay, records=[structs.replace(one.replay.records[0], record_index=place)]),
+        )
+        for place, one in enumerate(slices)
+        if one.replay is not None
+    ]
+
+    for one in numbered:
+        await sink.take(one)
+
+    assert receipts(sink) == [(1, 0, 0, 0, 0), (0, 1, 0, 0, 0)]
+
+
+async def test_what_was_stored_since_stands_also_against_what_counts_as_new(clickhouse: ClickHouse, batch: str) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 10, "posted again"), told(batch, 20))
+
+    await sink.take(of_batch(batch, [5], counts_from=ACCEPTED_AT + 30))
+
+    assert receipts(sink) == [(0, 0, 1, 0, 0)]
+    assert await contact(clickhouse, batch) == (0, "completed", "posted again")
+
+
+@pytest.mark.parametrize("counts_from", [None, ACCEPTED_AT + 30])
+async def test_a_replay_stores_nothing_of_a_body_whose_key_belongs_to_another(
+    clickhouse: ClickHouse, batch: str, counts_from: int | None
+) -> None:
+    sink = Sink(clickhouse)
+    await sink.take(sent(batch, 0, submission_id=batch, body_hash="a" * 64))
+    history = [failed_before(1, submission_id=batch, body_hash=of) for of in ("b" * 64, "a" * 64)]
+    replayed = a_slice(numbers(4)[2:], history, batch_id=batch, replay_id=f"{batch}-1", counts_from=counts_from)
+
+    await sink.take(replayed, replayed)
+
+    assert receipts(sink) == [(1, 0, 1, 0, 0)] * 2
+    statement = "SELECT phone_number FROM phone_log FINAL WHERE batch_id = {batch:String} AND record_index = 1"
+    assert await ask(clickhouse, statement, batch=batch) == [(numbers(4)[3],)]
+    known = await clickhouse.submission(batch)
+    assert known is not None
+    assert [(one.record_index, one.outcome) for one in known.replayed.newest] == [(1, "added")]
