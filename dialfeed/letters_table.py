@@ -15,10 +15,10 @@ import msgspec
 
 from dialfeed.exits import WrongUseError
 from dialfeed.formula_cells import disarmed
-from dialfeed.record_marks import EXPORTED
 from ingest_api.tables.delimited import MAX_LINE_CHARACTERS
 from ingest_api.tables.rows import MAX_COLUMNS
 from schemas.edited_record import shown
+from schemas.returned import EXPORTED
 from schemas.submission_body import MAX_RECORDS
 
 MAX_CELL_CHARACTERS: Final = csv.field_size_limit()

@@ -15,11 +15,11 @@ from typing import BinaryIO, Final
 import msgspec
 
 from dialfeed.exits import WrongUseError
-from dialfeed.record_marks import marks_among
 from ingest_api.tables.rows import Notes
 from schemas import json_scan
 from schemas.options import unknown
 from schemas.outcomes import Code, FieldError
+from schemas.returned import shortened
 from schemas.submission_body import FIELDS, SubmissionBody, parse_body
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
@@ -159,7 +159,7 @@ def _record(text: bytes, place: int) -> FileRecord:
         text.decode()
     except UnicodeDecodeError:
         return _no_record(text, place, Code.INVALID_TEXT, "the text is not UTF-8")
-    return FileRecord(unmarked(text), place)
+    return FileRecord(shortened(text), place)
 
 
 def _no_record(text: bytes, place: int, code: Code, message: str) -> FileRecord:
@@ -182,18 +182,6 @@ def _nearly_a_value(text: bytes) -> bool:
         return len(list(islice(json_scan.elements(array, 0, len(array)), 2))) == 1
     except json.JSONDecodeError:
         return False
-
-
-def unmarked(text: bytes) -> bytes:
-    """Return a record without the marks that an export or a file of rejected records has put on it."""
-    if b'"_errors"' not in text or b'"_submission"' not in text:
-        return text
-    try:
-        members = _members(text)
-    except (msgspec.MsgspecError, RecursionError):
-        return text
-    marks = marks_among(members)
-    return msgspec.json.encode({name: value for name, value in members.items() if name not in marks})
 
 
 def _array(text: bytes) -> RecordFile:

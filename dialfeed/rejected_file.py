@@ -13,6 +13,7 @@ from dialfeed.api_client import Error
 from dialfeed.exits import WrongUseError
 from dialfeed.private_files import create_private
 from dialfeed.record_files import FileRecord
+from schemas.returned import cleared
 
 
 def marked(raw: bytes, marks: dict[str, Any]) -> bytes:
@@ -64,6 +65,7 @@ class RejectedFile:
     def add(self, record: FileRecord, errors: Sequence[Error], marks: dict[str, Any]) -> None:
         """Write one record; `marks` says where it comes from."""
         assert self._file is not None
-        write = marked if record.is_json else unreadable
-        self._file.write(write(record.raw, {"_errors": errors, **marks}) + b"\n")
+        added = {"_errors": errors, **marks}
+        written = marked(cleared(record.raw), added) if record.is_json else unreadable(record.raw, added)
+        self._file.write(written + b"\n")
         self.count += 1

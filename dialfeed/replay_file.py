@@ -19,7 +19,6 @@ import msgspec
 
 from dialfeed.exits import WrongUseError
 from dialfeed.plain_text import one_line
-from dialfeed.record_marks import marks_among
 from dialfeed.replay_table import Declared, EditedRow, read_rows
 from schemas.dead_letters import DeadLetter
 from schemas.edited_record import is_same, is_utf8, members_of, put_together
@@ -27,6 +26,7 @@ from schemas.outcomes import FieldError
 from schemas.registry import Registry
 from schemas.replay_changes import Place, Replacements
 from schemas.replay_jobs import ReplayJob
+from schemas.returned import added_among
 from schemas.variable_shapes import Record
 from streams.campaigns import Campaigns
 
@@ -49,14 +49,14 @@ class EditedLine:
         A field of the record's own that is named as a mark is not to be seen beside that, and stays.
         """
         before = members_of(record)
-        marks = marks_among(_members(self.text))
+        marks = added_among(_members(self.text))
         after = {name: value for name, value in before.items() if name in marks} | self.own()
         return record if is_same(before, after) else put_together(record, after)
 
     def own(self) -> dict[str, bytes]:
         """Return the members that are no marks."""
         members = _members(self.text)
-        marks = marks_among(members)
+        marks = added_among(members)
         return {name: bytes(value) for name, value in members.items() if name not in marks}
 
     def says_as(self, other: EditedLine) -> bool:

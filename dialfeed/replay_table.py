@@ -14,7 +14,6 @@ import msgspec
 
 from dialfeed.exits import WrongUseError
 from dialfeed.formula_cells import rearmed_table
-from dialfeed.record_marks import marks_among
 from ingest_api.tables.cells import reader_of, text_if_misread, text_of
 from ingest_api.tables.columns import column_of
 from ingest_api.tables.numbers import POINT, Numbers
@@ -23,6 +22,7 @@ from ingest_api.tables.rows import BadCell, Cell, Row, Table, TableError, is_emp
 from schemas.dead_letters import DeadLetter
 from schemas.edited_record import RECORD, is_unchanged, members_of, put_together
 from schemas.replay_changes import Place
+from schemas.returned import added_among
 from schemas.variable_scalars import BOOLEAN, DOUBLE, LONG
 from schemas.variable_shapes import Field, Record
 
@@ -75,7 +75,7 @@ def read_rows(file: BinaryIO) -> list[tuple[Place, EditedRow]]:
     try:
         table = rearmed_table(read_table(file))
         names = _names(table)
-        marks = marks_among(names)
+        marks = added_among(names)
         return [_row(row, names, marks, table.numbers) for row in table.rows]
     except TableError as error:
         raise WrongUseError(f"the file cannot be read: {error}", "Nothing was sent. Correct the file.") from None

@@ -21,6 +21,7 @@ from dialfeed.heartbeat import BEAT_SECONDS, Heartbeat
 from dialfeed.installation import cannot_listen, require_engine
 from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.lag_reader import KafkaLag
+from dialfeed.letter_numbers import number_of
 from dialfeed.registry_session import RULES
 from dialfeed.registry_topic import RegistryTopic
 from dialfeed.replay_group import ReplayGroup
@@ -203,7 +204,7 @@ async def _sink(
     settings: Settings, kafka: KafkaConnection, clickhouse: ClickHouse, publisher: Publisher
 ) -> tuple[_Runner, ...]:
     load = Load(kafka, clickhouse, publisher, app_version=version("dialfeed"))
-    return load, Archive(kafka, clickhouse), *await _calling_service(settings, kafka)
+    return load, Archive(kafka, clickhouse, number_of=number_of), *await _calling_service(settings, kafka)
 
 
 async def _calling_service(settings: Settings, kafka: KafkaConnection) -> tuple[_Runner, ...]:

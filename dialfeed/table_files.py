@@ -14,10 +14,10 @@ from typing import BinaryIO, Final, cast
 
 from dialfeed.exits import WrongUseError
 from dialfeed.formula_cells import rearmed_table
-from dialfeed.record_files import MAX_LINE_BYTES, FileRecord, RecordFile, read_records, unmarked
-from dialfeed.record_marks import is_exported
+from dialfeed.record_files import MAX_LINE_BYTES, FileRecord, RecordFile, read_records
 from ingest_api.tables.reading import ZIP, TableRecord, read_table, records_of
 from ingest_api.tables.rows import TableError
+from schemas.returned import is_exported
 from schemas.variable_shapes import Record
 
 _ONLY_TABLES: Final = (ZIP, b"\xd0\xcf\x11\xe0", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -82,7 +82,7 @@ def _told(records: Iterator[TableRecord]) -> Iterator[FileRecord]:
     record = None
     try:
         for record in records:
-            yield FileRecord(unmarked(record.raw), record.row, record.errors, lines=record.lines)
+            yield FileRecord(record.raw, record.row, record.errors, lines=record.lines)
     except TableError as error:
         raise _unreadable(error, "Correct the file, and send it again: what was sent is not sent twice.") from error
     if record is None:

@@ -29,6 +29,7 @@ def dead_letter_query(query: Mapping[str, str], workspace_id: str | None, now_ms
     asked = DeadLetterQuery(
         filter=_filter(query, workspace_id, now_ms),
         parked=FLAGS[_one_of(query, "parked", FLAGS) or "false"],
+        resolved=FLAGS[_one_of(query, "resolved", FLAGS) or "false"],
         page=page,
         limit=limit,
         by_place=SORTS[_one_of(query, "sortBy", SORTS) or "failedAt"],

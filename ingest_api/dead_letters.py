@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ingest_api.batch_details import utc
-from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy, KeptLetter, by_count
+from schemas.dead_letter_query import (
+    DeadLetterGroup,
+    DeadLetterPage,
+    DeadLetterQuery,
+    GroupBy,
+    KeptLetter,
+    ResolvedBy,
+    by_count,
+)
 from schemas.dead_letter_query import merged as merged_group
 from schemas.outcomes import RECORD_CODES
 from schemas.registry import Registry
@@ -34,7 +42,7 @@ def letter_shown(kept: KeptLetter, *, records: bool) -> dict[str, Any]:
     """Return one dead letter; `topic`, `partition` and `offset` are those of the message that the record came in."""
     letter = kept.letter
     first = letter.errors[0]
-    shown = {
+    shown: dict[str, Any] = {
         "code": str(first.code),
         "class": str(RECORD_CODES[first.code].failure_class),
         "stage": letter.stage,
@@ -55,9 +63,24 @@ def letter_shown(kept: KeptLetter, *, records: bool) -> dict[str, Any]:
         "changes": letter.changes,
         "errors": [{"path": error.path, "code": str(error.code), "message": error.message} for error in letter.errors],
     }
+    if kept.resolved_by is not None:
+        shown["resolvedBy"] = _resolution_shown(kept.resolved_by)
     if records:
         shown |= _bytes_shown("record", letter.record) | _bytes_shown("tried", letter.tried)
     return shown
+
+
+def _resolution_shown(resolved: ResolvedBy) -> dict[str, Any]:
+    """Return how a dead letter was resolved, with what belongs to that only."""
+    shown = {
+        "by": str(resolved.by),
+        "at": _time(resolved.at),
+        "replayId": resolved.replay_id,
+        "submissionId": resolved.submission_id,
+        "recordIndex": resolved.record_index,
+        "reason": resolved.reason,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _bytes_shown(name: str, value: bytes | None) -> dict[str, Any]:

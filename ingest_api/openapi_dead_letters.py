@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ingest_api.dead_letter_queries import CLASSES, CODES, FLAGS, MOST_ATTEMPT, MOST_INDEX, SORTS
-from ingest_api.openapi_parts import ASKING, answer_of, errors_of, query_of
+from ingest_api.dismissals import MOST_REASON
+from ingest_api.openapi_parts import ASKING, SENDING, answer_of, body_of, errors_of, query_of
 from ingest_api.openapi_schemas import BOOLEAN, COUNT, MAYBE_TEXT, TEXT, Schema, array_of, object_of, ref
 from ingest_api.paging import DEFAULT_LIMIT, MOST_CHARACTERS, MOST_LIMIT, MOST_PAGE
-from schemas.dead_letter_query import MOST_RECORD_BYTES, GroupBy
+from ingest_api.replay_bodies import MOST_ATTEMPTS
+from schemas.dead_letter_query import MOST_RECORD_BYTES, GroupBy, ResolvedWith
 from schemas.outcomes import HttpCode
 
 _AT: Final = "2026-03-01T09:00:00.000Z"
@@ -41,9 +43,18 @@ _LETTER: Final = {
 }
 
 
+_RESOLVED_BY: Final = object_of(
+    {"by": {"enum": list(ResolvedWith)}, "at": _TIME},
+    {"replayId": TEXT, "submissionId": TEXT, "recordIndex": COUNT, "reason": TEXT},
+)
+
+
 def dead_letter_paths() -> dict[str, Any]:
     """Return the paths by their operations."""
-    return {"/api/call/dead-letters": {"get": _dead_letters()}}
+    return {
+        "/api/call/dead-letters": {"get": _dead_letters()},
+        "/api/call/dead-letters/dismissals": {"post": _dismiss()},
+    }
 
 
 def dead_letter_schemas() -> dict[str, Schema]:
@@ -74,9 +85,46 @@ def dead_letter_schemas() -> dict[str, Schema]:
     group = {"key": TEXT, "count": COUNT, "oldest": _TIME, "newest": _TIME, "message": TEXT}
     counts = {"groupBy": {"enum": list(GroupBy)}, "total": COUNT, "groupsOmitted": COUNT}
     return {
-        "DeadLetter": object_of(letter, bytes_shown),
+        "DeadLetter": object_of(letter, {**bytes_shown, "resolvedBy": _RESOLVED_BY}),
+        "NewDismissal": _new_dismissal(),
         "DeadLetters": object_of({"deadLetters": array_of(ref("DeadLetter")), **pages}, {"next": MAYBE_TEXT}),
         "DeadLetterGroups": object_of({**counts, "groups": array_of(object_of(group))}),
+    }
+
+
+def _new_dismissal() -> Schema:
+    text = {**TEXT, "minLength": 1, "maxLength": MOST_CHARACTERS}
+    ago = {**TEXT, "pattern": "^[0-9]{1,9}[smhdw]$"}
+    filters: dict[str, Schema] = {
+        **dict.fromkeys(("agent", "batch", "submission", "stage", "path"), text),
+        "index": {"type": "integer", "minimum": 0, "maximum": MOST_INDEX},
+        "code": {"enum": list(CODES)},
+        "class": {"enum": list(CLASSES)},
+        "since": ago,
+        "until": ago,
+        "attempt": {"type": "integer", "minimum": 1, "maximum": MOST_ATTEMPTS},
+        "parked": BOOLEAN,
+    }
+    optional = {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in filters.items()}
+    reason = {**TEXT, "minLength": 1, "maxLength": MOST_REASON, "pattern": r"\S"}
+    return {
+        "type": "object",
+        "properties": {"reason": reason, **optional},
+        "required": ["reason"],
+        "additionalProperties": False,
+    }
+
+
+def _dismiss() -> Schema:
+    example = {"reason": "the customer has left", "batch": _LETTER["batchId"], "code": "type"}
+    return {
+        "operationId": "dismissDeadLetters",
+        "summary": "Dismiss dead letters: they are not listed, counted or replayed any more",
+        "requestBody": body_of("NewDismissal", example),
+        "responses": {
+            "200": answer_of(200, "how many were dismissed", object_of({"dismissed": COUNT}), {"dismissed": 3}),
+            **errors_of(*SENDING, *ASKING, HttpCode.STORE_UNAVAILABLE),
+        },
     }
 
 
@@ -107,6 +155,7 @@ def _dead_letters() -> Schema:
             _parameter("until", _MOMENT, "failed before this time; or how long ago", _AT),
             _parameter("attempt", attempt, "this attempt, instead of the newest of each record"),
             _parameter("parked", {"enum": list(FLAGS)}, "those only that no replay takes any more"),
+            _parameter("resolved", {"enum": list(FLAGS)}, "those only that are resolved, with `resolvedBy`"),
             _parameter("groupBy", {"enum": list(GroupBy)}, "count them by this instead"),
             query_of("page", 1, MOST_PAGE),
             query_of("limit", DEFAULT_LIMIT, MOST_LIMIT),

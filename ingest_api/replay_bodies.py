@@ -9,7 +9,7 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from ingest_api.envelope import RefusedError, RequestError
+from ingest_api.envelope import RefusedError
 from ingest_api.field_errors import checked, field_error
 from ingest_api.idempotency import Identity
 from schemas.dead_letter_query import moment
@@ -90,10 +90,7 @@ def asked_of(fields: dict[str, Any], identity: Identity, workspace_id: str, now_
 
 
 def _job_of(asked: NewReplay, identity: Identity, workspace_id: str, now_ms: int) -> ReplayJob:
-    times = {name: _time(name, getattr(asked, name), now_ms) for name in ("since", "until")}
-    errors = [time for time in times.values() if isinstance(time, RequestError)]
-    if errors:
-        raise RefusedError(*errors)
+    since, until = (time_of(name, getattr(asked, name), now_ms) for name in ("since", "until"))
     return ReplayJob(
         replay_id=identity.submission_id,
         workspace_id=workspace_id,
@@ -106,8 +103,8 @@ def _job_of(asked: NewReplay, identity: Identity, workspace_id: str, now_ms: int
         failure_class=asked.failure_class and str(asked.failure_class),
         stage=asked.stage,
         path=asked.path,
-        since=times["since"] if isinstance(times["since"], int) else None,
-        until=times["until"] if isinstance(times["until"], int) else None,
+        since=since,
+        until=until,
         attempt=asked.attempt,
         parked=asked.parked,
         max_attempts=asked.maxAttempts,
@@ -120,8 +117,9 @@ def _job_of(asked: NewReplay, identity: Identity, workspace_id: str, now_ms: int
     )
 
 
-def _time(name: str, text: str | None, now_ms: int) -> int | RequestError | None:
+def time_of(name: str, text: str | None, now_ms: int) -> int | None:
+    """Return the time that a field names, ms since the epoch; raise RefusedError."""
     try:
         return moment(text, now_ms) if text is not None else None
     except ValueError as error:
-        return field_error((name,), str(error))
+        raise RefusedError(field_error((name,), str(error))) from None

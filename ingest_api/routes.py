@@ -17,6 +17,7 @@ from ingest_api import batches
 from ingest_api.admin import admin_routes
 from ingest_api.admin_sql import sql_route
 from ingest_api.body import read_json_body
+from ingest_api.dismissals import dismiss
 from ingest_api.edge import Edge
 from ingest_api.envelope import Answer, refused, success, with_warnings
 from ingest_api.foreseen import foresee
@@ -61,6 +62,7 @@ def routes(edge: Edge) -> list[Route]:
         _route(edge, "GET", "/api/call/submissions/{id}", submission),
         _route(edge, "GET", "/api/call/dead-letters", dead_letters),
         route(edge, "/api/call/replays", {"GET": replays, "POST": new_replay}),
+        _route(edge, "POST", "/api/call/dead-letters/dismissals", dismissal),
         _route(edge, "POST", "/api/call/replays/outcomes", replay_outcomes),
         _route(edge, "GET", "/api/call/replays/{id}", one_replay),
         *admin_routes(edge),
@@ -147,6 +149,13 @@ async def batch_list(edge: Edge, request: Request) -> Response:
 
 async def dead_letters(edge: Edge, request: Request) -> Response:
     return respond(await list_dead_letters(edge, request))
+
+
+async def dismissal(edge: Edge, request: Request) -> Response:
+    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    with edge.admission.enter() as place:
+        body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
+        return respond(await dismiss(edge, workspace_id, body))
 
 
 async def new_replay(edge: Edge, request: Request) -> Response:

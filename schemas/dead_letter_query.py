@@ -102,17 +102,43 @@ class Place(NamedTuple):
 class DeadLetterQuery:
     """Which dead letters, and in which order: newest first, or by place, where `after` goes on.
 
-    `parked` asks for those in the parking topic only. `records` asks for the bytes too: then a page may end early, and
-    so has to be by place.
+    `parked` asks for those in the parking topic only, `resolved` for those that need no replay any more. `records`
+    asks for the bytes too: then a page may end early, and so has to be by place.
     """
 
     filter: DeadLetterFilter = DeadLetterFilter()
     parked: bool = False
+    resolved: bool = False
     page: int = 1
     limit: int = 10
     by_place: bool = False
     after: Place | None = None
     records: bool = False
+
+
+class ResolvedWith(StrEnum):
+    """What a dead letter needs no replay for any more.
+
+    A replay stored its record or found it superseded; the corrected record was posted again; a later record of the same
+    number is stored in the batch; somebody dismissed it.
+    """
+
+    REPLAY = "replay"
+    RECORD = "record"
+    CONTACT = "contact"
+    DISMISSAL = "dismissal"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedBy:
+    """How a dead letter was resolved, and when, ms since the epoch; of the rest what belongs to it."""
+
+    by: ResolvedWith
+    at: int
+    replay_id: str | None = None
+    submission_id: str | None = None
+    record_index: int | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +147,7 @@ class KeptLetter:
 
     letter: DeadLetter
     parked: bool = False
+    resolved_by: ResolvedBy | None = None
 
     @property
     def place(self) -> Place:

@@ -57,6 +57,14 @@ class Replay(Record, frozen=True, kw_only=True):
     records: list[Replayed]
 
 
+class Returned(Record, frozen=True, kw_only=True):
+    """A record that was rejected once and comes again: which of the chunk it is, and the dead letter it corrects."""
+
+    record_index: int
+    submission_id: str
+    index: int
+
+
 class Slice(Record, frozen=True, kw_only=True):
     """Where a run of consecutive records comes from: what `Chunk` and `PhoneLogChunk` share.
 
@@ -102,6 +110,7 @@ class PhoneLogChunk(Slice, frozen=True, kw_only=True):
     uncertain: list[int] = []
     uncertain_area: list[int] = []
     areas: list[str] = []
+    returned: list[Returned] = msgspec.field(default_factory=list)
 
 
 class Receipt(Record, frozen=True, kw_only=True):

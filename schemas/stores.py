@@ -236,6 +236,10 @@ class Store(Protocol):
         """Return the dead letters asked for by what they have in common, largest first; for `agent` by batch."""
         ...
 
+    async def dismiss_dead_letters(self, query: DeadLetterQuery, reason: str, at_ms: int) -> int:
+        """Resolve the dead letters asked for, saying why, and return how many they were."""
+        ...
+
     async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
         """Return what a replay of records (E.164 number, accepted time in ms, index), in this order, would do."""
         ...

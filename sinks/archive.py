@@ -19,7 +19,7 @@ from schemas.kafka_connection import KafkaConnection
 from schemas.records import SubmissionAccepted
 from schemas.topics import TopicName
 from sinks.consume import Consumer, Consuming, group_member
-from sinks.report_rows import dead_letters_insert, submissions_insert
+from sinks.report_rows import NumberOf, dead_letters_insert, submissions_insert
 from sinks.rows import Insert, Tables
 
 log = structlog.get_logger(__name__)
@@ -37,9 +37,10 @@ class Archive:
         kafka: KafkaConnection,
         clickhouse: Tables,
         *,
+        number_of: NumberOf = lambda _: "",
         make_consumer: Callable[[KafkaConnection, str], Consumer] = group_member,
     ) -> None:
-        self._clickhouse = clickhouse
+        self._clickhouse, self._number_of = clickhouse, number_of
         self._dead_letters, self._parking = kafka.topic(TopicName.DEAD_LETTER), kafka.topic(TopicName.PARKING)
         self._receipts = kafka.topic(TopicName.RECEIPTS)
         self._consuming = Consuming(
@@ -79,14 +80,14 @@ class Archive:
 
     async def write(self, items: Sequence[DeadLetter | SubmissionAccepted]) -> None:
         """Store what `read` returned; raise TryAgainError or MustStopError."""
-        for insert in await asyncio.to_thread(_inserts, items):
+        for insert in await asyncio.to_thread(_inserts, items, self._number_of):
             await self._clickhouse.insert(insert)
 
 
-def _inserts(items: Sequence[DeadLetter | SubmissionAccepted]) -> list[Insert]:
+def _inserts(items: Sequence[DeadLetter | SubmissionAccepted], number_of: NumberOf) -> list[Insert]:
     accepted = [item for item in items if isinstance(item, SubmissionAccepted)]
     letters = [item for item in items if not isinstance(item, SubmissionAccepted)]
-    inserts = [dead_letters_insert(letters)] if letters else []
+    inserts = [dead_letters_insert(letters, number_of)] if letters else []
     return [*inserts, submissions_insert(accepted)] if accepted else inserts
 
 

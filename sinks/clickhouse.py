@@ -45,7 +45,7 @@ from sinks.sessions import Session
 from sinks.sql_questions import LIMITS, ask_sql
 from sinks.stored_contacts import read_page
 from sinks.stored_counts import Counts
-from sinks.stored_dead_letters import read_dead_letters, read_groups
+from sinks.stored_dead_letters import dismiss, read_dead_letters, read_groups
 from sinks.stored_figures import read_figures
 
 log = structlog.get_logger(__name__)
@@ -153,6 +153,9 @@ class ClickHouse:
 
     async def dead_letter_groups(self, query: DeadLetterQuery, by: GroupBy) -> Sequence[DeadLetterGroup]:
         return await self._ask(self._readers, lambda ask: read_groups(ask, query, by))
+
+    async def dismiss_dead_letters(self, query: DeadLetterQuery, reason: str, at_ms: int) -> int:
+        return await self._look(self._writer, lambda session: dismiss(session, query, reason, at_ms))
 
     async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
         return await self._look(self._readers, lambda session: foresee(session, batch_id, records))

@@ -39,6 +39,7 @@ from sinks.load_statuses import StatusesWritten, StatusLoad
 from sinks.receipts_given import ReceiptsGiven
 from sinks.refused import RefusedRow, dead_letter_of
 from sinks.report_rows import receipts_insert
+from sinks.resolving import resolved_insert
 from sinks.rows import PreparedChunk, is_whole, prepare, receipts_of
 from sinks.sessions import Store
 
@@ -171,6 +172,9 @@ class Load:
             await self._publisher.publish(self._dead_letters(refused))
         if receipts:
             await self._clickhouse.insert(receipts_insert(list(chain.from_iterable(receipts))))
+        resolved = resolved_insert(prepared, refused, time.time_ns() // 1_000_000)
+        if resolved is not None:
+            await self._clickhouse.insert(resolved)
         told = [(each.chunk, of[0]) for each, of in zip(prepared, receipts, strict=True) if each.chunk.origins is None]
         memory.given.add(receipt for _, receipt in told)
         told += [(chunk, memory.given.receipt(chunk)) for chunk in parted.again]

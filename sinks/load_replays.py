@@ -37,6 +37,7 @@ from sinks.replays import (
     place_of,
     receipt_message,
 )
+from sinks.resolving import resolved_insert
 from sinks.rows import prepare
 from sinks.sessions import Session, Store
 
@@ -64,6 +65,10 @@ class _Facts:
         return any(
             outcomes.get(place) in WRITTEN for replay_id, outcomes in self.given.items() if replay_id != by_others_than
         )
+
+    def is_resolved(self, place: RecordPlace, workspace_id: str) -> bool:
+        """Return whether the workspace, or whoever resolved what belongs to none, needs no replay of the record."""
+        return (place, workspace_id) in self.resolved or (place, "") in self.resolved
 
     def is_refused(self, one: Replayed) -> bool:
         """Return whether the record came in a body whose Idempotency-Key belongs to another one."""
@@ -112,6 +117,9 @@ class ReplayLoad:
             letters += [dead_letter_of(row, now, self._app_version) for row in refused]
             judged, refused = await self._stored(slices, lost, now)
         await self._remember(judged, {Outcome.SUPERSEDED, Outcome.FAILED}, now)
+        resolved = resolved_insert([each.slice_of.written(each.outcomes) for each in judged], (), now)
+        if resolved is not None:
+            await self._clickhouse.insert(resolved)
         if letters:
             await self._publisher.publish([dead_letters.to_message(letter) for letter in letters])
         await self._tell([each.slice_of.receipt(each.outcomes, now) for each in judged], slices)
@@ -199,7 +207,7 @@ def _settled(slice_of: ReplaySlice, facts: _Facts) -> set[int]:
     return {
         row
         for row, place in enumerate(slice_of.places)
-        if (place, workspace_id) in facts.resolved
+        if facts.is_resolved(place, workspace_id)
         or facts.is_stored(place, replay_id)
         or (as_new and slice_of.has_newer(row, stored))
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.dead_letters import DeadLetter, pack_errors
@@ -11,6 +11,9 @@ from schemas.records import Receipt, SubmissionAccepted
 from sinks import native
 from sinks.native import MILLISECONDS
 from sinks.rows import Insert
+
+NumberOf = Callable[[bytes | None], str]
+"""Returns the telephone number in a record's bytes, in E.164, or "" where there is none."""
 
 
 def receipts_insert(receipts: Sequence[Receipt], *, corrected: bool = False) -> Insert:
@@ -70,8 +73,11 @@ def submissions_insert(accepted: Sequence[SubmissionAccepted]) -> Insert:
     )
 
 
-def dead_letters_insert(letters: Sequence[DeadLetter]) -> Insert:
-    """Return the insert of dead letters, one row each: every fact of the headers, and the record's bytes."""
+def dead_letters_insert(letters: Sequence[DeadLetter], number_of: NumberOf = lambda _: "") -> Insert:
+    """Return the insert of dead letters, one row each: every fact of the headers, and the record's bytes.
+
+    `number_of` reads a record's telephone number.
+    """
     first = [letter.errors[0] for letter in letters]
     return _insert(
         "dead_letters",
@@ -102,6 +108,7 @@ def dead_letters_insert(letters: Sequence[DeadLetter]) -> Insert:
             native.texts("tried", [x.tried or b"" for x in letters]),
             native.texts("changes", [x.changes for x in letters]),
             native.booleans("parked", [x.parked for x in letters]),
+            native.texts("phone_number", [number_of(x.record if x.tried is None else x.tried) for x in letters]),
         ],
     )
 

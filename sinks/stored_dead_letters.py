@@ -18,10 +18,13 @@ from schemas.dead_letter_query import (
     DeadLetterQuery,
     GroupBy,
     KeptLetter,
+    ResolvedWith,
 )
 from schemas.dead_letters import DeadLetter, unpack_errors
 from sinks.contact_conditions import Statement
+from sinks.dead_letter_states import NEWEST, NOT_REFUSED, OPEN, RESOLUTIONS, with_resolutions
 from sinks.query import Query, in_shares
+from sinks.sessions import Session
 
 MOST_GROUPS: Final = 100_000
 
@@ -44,31 +47,29 @@ _KEYS: Final = {
     GroupBy.AGENT: "batch_id",
     GroupBy.PATH: "path",
 }
-NEWEST: Final = """(
-    attempt = 1 AND (submission_id, record_index) NOT IN
-        (SELECT submission_id, record_index FROM dead_letters WHERE attempt > 1 AND {these})
-    OR attempt > 1 AND (submission_id, record_index, attempt) IN
-        (SELECT submission_id, record_index, max(attempt) FROM dead_letters WHERE attempt > 1 AND {these}
-         GROUP BY submission_id, record_index)
-)"""
-NOT_MENDED: Final = """(submission_id, record_index) NOT IN
-    (SELECT submission_id, record_index FROM replayed WHERE outcome != 'failed' AND {these})"""
-"""What a replay has stored, or found superseded, stays mended, though a later replay of its old bytes fails."""
-
 _BY_PLACE: Final = "submission_id, record_index"
 _NEWEST_FIRST: Final = "failed_at DESC, submission_id, record_index"
 _COUNT: Final = "SELECT count() FROM dead_letters FINAL WHERE {where}"
 _ROWS: Final = """
-SELECT {columns} FROM dead_letters FINAL WHERE (submission_id, record_index, attempt) IN (
-    SELECT submission_id, record_index, attempt FROM dead_letters FINAL WHERE {where}
+SELECT {columns} FROM dead_letters FINAL WHERE (submission_id, record_index, attempt, body_hash) IN (
+    SELECT submission_id, record_index, attempt, body_hash FROM dead_letters FINAL WHERE {where}
     ORDER BY {order} LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
 )
 ORDER BY {order}
 """
+_PLACES: Final = """(
+    SELECT submission_id, record_index FROM dead_letters FINAL WHERE {where}
+    ORDER BY {order} LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
+)"""
 _GROUPS: Final = """
 SELECT {key} AS key, count() AS letters, toUnixTimestamp64Milli(min(first_failed_at)),
     toUnixTimestamp64Milli(max(failed_at)), argMax(message, (failed_at, submission_id, record_index))
 FROM dead_letters FINAL WHERE {where} GROUP BY key ORDER BY letters DESC, key LIMIT {{most:UInt64}}
+"""
+_DISMISS: Final = """
+INSERT INTO resolved (submission_id, record_index, workspace_id, by, reason, resolved_at)
+SELECT submission_id, record_index, workspace_id, '{by}', {reason}, fromUnixTimestamp64Milli({{at:Int64}})
+FROM dead_letters FINAL WHERE {where}
 """
 _HISTORY: Final = """submission_id, record_index, attempt, batch_id, stage, errors, source_topic, source_partition,
     source_offset, toUnixTimestamp64Milli(accepted_at), toUnixTimestamp64Milli(first_failed_at),
@@ -95,7 +96,12 @@ def read_dead_letters(query: Query, asked: DeadLetterQuery) -> DeadLetterPage:
         text = _ROWS.format(columns=_BYTES, where=where, order=order)
         found = query(text, limit=len(shown), offset=offset, **statement.parameters)
         kept = {(row[0], row[1], row[2]): row[3:] for row in found}
-    return DeadLetterPage(total, [_letter(row, kept) for row in shown], more=len(rows) > len(shown))
+    letters = [_letter(row, kept) for row in shown]
+    if shown and (asked.resolved or asked.filter.attempt is not None):
+        page = _PLACES.format(where=where, order=order)
+        text = RESOLUTIONS.format(these=_these(asked.filter, statement)).replace("PAGE", page)
+        letters = with_resolutions(letters, query(text, limit=len(shown), offset=offset, **statement.parameters))
+    return DeadLetterPage(total, letters, more=len(rows) > len(shown))
 
 
 def read_groups(query: Query, asked: DeadLetterQuery, by: GroupBy) -> list[DeadLetterGroup]:
@@ -103,6 +109,17 @@ def read_groups(query: Query, asked: DeadLetterQuery, by: GroupBy) -> list[DeadL
     statement = Statement()
     text = _GROUPS.format(key=_KEYS[by], where=_where(asked, statement))
     return [DeadLetterGroup(*row) for row in query(text, most=MOST_GROUPS, **statement.parameters)]
+
+
+def dismiss(session: Session, asked: DeadLetterQuery, reason: str, at_ms: int) -> int:
+    """Write down that nobody mends these dead letters; return how many they are."""
+    statement = Statement()
+    where = _where(asked, statement)
+    ((count,),) = session.query(_COUNT.format(where=where), **statement.parameters)
+    if count:
+        text = _DISMISS.format(where=where, by=ResolvedWith.DISMISSAL.value, reason=statement.text(reason))
+        session.tell(text, at=at_ms, **statement.parameters)
+    return int(count)
 
 
 def _that_fit(sizes: Sequence[int]) -> int:
@@ -132,10 +149,18 @@ def _where(asked: DeadLetterQuery, statement: Statement) -> str:
         statement.parameters["after"] = asked.after.record_index
         conditions.append(f"submission_id >= {statement.text(asked.after.submission_id)}")
         conditions.append(f"(submission_id, record_index) > {place}")
-    if wanted.attempt is None:
-        these = f"submission_id = {statement.text(wanted.submission)}" if wanted.submission is not None else "true"
-        conditions += [NEWEST.format(these=these), NOT_MENDED.format(these=these)]
-    return " AND ".join(conditions) or "true"
+    these = _these(wanted, statement)
+    conditions.append(NOT_REFUSED.format(these=these))
+    if asked.resolved:
+        conditions += [NEWEST.format(these=these), f"NOT {OPEN.format(these=these)}"]
+    elif wanted.attempt is None:
+        conditions += [NEWEST.format(these=these), OPEN.format(these=these)]
+    return " AND ".join(conditions)
+
+
+def _these(wanted: DeadLetterFilter, statement: Statement) -> str:
+    """Return what holds of every dead letter that is asked for, so that others are not looked at."""
+    return f"submission_id = {statement.text(wanted.submission)}" if wanted.submission is not None else "true"
 
 
 def _of_batches(batch_ids: Collection[str], statement: Statement) -> str:

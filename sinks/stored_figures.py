@@ -7,11 +7,11 @@ from typing import Final
 
 from schemas.stores import FailedRecords, Figures, Mended
 from schemas.topics import LETTERS_KEPT_DAYS
+from sinks.dead_letter_states import NEWEST, NOT_REFUSED, OPEN
 from sinks.query import Query
-from sinks.stored_dead_letters import NEWEST, NOT_MENDED
 
 _COLUMNS: Final = """
-SELECT table, name FROM system.columns WHERE database = currentDatabase() AND table IN ('dead_letters', 'replayed')
+SELECT table, name FROM system.columns WHERE database = currentDatabase() AND table IN ('dead_letters', 'resolved')
 """
 _LETTERS: Final = f"""
 SELECT code, class,
@@ -34,12 +34,12 @@ _RECEIPTS: Final = "SELECT uniqExact(submission_id), sum(added), sum(failed) FRO
 def read_figures(query: Query) -> Figures:
     """Return the counts. Tables and columns that a migration has yet to make count as empty."""
     columns = set(query(_COLUMNS))
-    replays = ("replayed", "outcome") in columns
+    migrated = {("dead_letters", "phone_number"), ("resolved", "by")} <= columns
     parked = "parked" if ("dead_letters", "parked") in columns else "false"
-    waits = NOT_MENDED.format(these="true") if replays else "true"
-    newest = NEWEST.format(these="true")
+    waits = OPEN.format(these="true") if migrated else "true"
+    newest = f"{NEWEST} AND {NOT_REFUSED}".format(these="true")
     letters = query(_LETTERS.replace("WAITS", waits).replace("NEWEST", newest).replace("PARKED", parked))
-    outcomes = query(_FAILED_AGAIN.replace("PARKED", parked)), query(_WENT_THROUGH) if replays else ()
+    outcomes = query(_FAILED_AGAIN.replace("PARKED", parked)), query(_WENT_THROUGH) if migrated else ()
     ((submissions, added, failed),) = query(_RECEIPTS)
     return Figures(
         dead_letters=[

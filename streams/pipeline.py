@@ -19,7 +19,8 @@ from schemas.codecs import encode
 from schemas.dead_letters import DeadLetter, dead_letter
 from schemas.messages import Message
 from schemas.outcomes import Code, FieldError, Rejected
-from schemas.records import Chunk, PhoneLogChunk
+from schemas.records import Chunk, PhoneLogChunk, Returned
+from schemas.returned import take_back
 from schemas.topics import TopicName
 from streams.campaigns import Campaign
 from streams.chunking import RawMessage, cut_message
@@ -72,9 +73,11 @@ def clean(chunk: Chunk, campaign: Campaign | FieldError, limits: Limits, now: in
     if isinstance(campaign, FieldError):
         return _all_rejected(chunk, Rejected((campaign,), STAGE_CLEAN), limits, now, workspace_id)
     decoded = decode_records(chunk.records, limits.record_bytes)
+    returned = take_back(decoded.objects, chunk.first_index)
     checked = check(decoded, campaign)
     return Cleaned(
-        _phone_log(chunk, campaign, checked), _dead_letters(chunk, checked, limits, now, campaign.workspace_id)
+        _phone_log(chunk, campaign, checked, returned),
+        _dead_letters(chunk, checked, limits, now, campaign.workspace_id),
     )
 
 
@@ -107,7 +110,7 @@ def _dead_letters(chunk: Chunk, checked: Checked, limits: Limits, now: int, work
     ]
 
 
-def _phone_log(chunk: Chunk, campaign: Campaign, checked: Checked) -> PhoneLogChunk:
+def _phone_log(chunk: Chunk, campaign: Campaign, checked: Checked, returned: Sequence[Returned]) -> PhoneLogChunk:
     rows = len(checked.objects)
     kept = [row for row in range(rows) if row not in checked.errors] if checked.errors else range(rows)
 
@@ -124,6 +127,7 @@ def _phone_log(chunk: Chunk, campaign: Campaign, checked: Checked) -> PhoneLogCh
         "variables": [_variables(record) for record in objects],
         **_uncertain(chunk.first_index, checked),
         "national": [chunk.first_index + row for row in sorted(checked.national) if row not in checked.errors],
+        "returned": [one for one in returned if one.record_index - chunk.first_index not in checked.errors],
     }
     return _columns(chunk, campaign, campaign.workspace_id, columns)
 
@@ -173,4 +177,12 @@ def _columns(
     )
 
 
-_COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
+_COLUMNS: Final = (
+    "record_index",
+    "phone_number",
+    "phone_number_sent",
+    "timezone",
+    "timezone_source",
+    "variables",
+    "returned",
+)

@@ -18,7 +18,15 @@ from streams.campaigns import Campaign, Campaigns
 Group = tuple[list[int], Campaign | FieldError]
 """Places of records in the slice, and what they are checked against, or why that cannot be known."""
 
-COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
+COLUMNS: Final = (
+    "record_index",
+    "phone_number",
+    "phone_number_sent",
+    "timezone",
+    "timezone_source",
+    "variables",
+    "returned",
+)
 _MISSING: Final = FieldError(Code.BATCH_MISSING, "/batchId", "no batch is named: send the records again with batchId")
 
 
@@ -72,7 +80,8 @@ def _only(chunk: Chunk, replay: Replay, places: Sequence[int]) -> Chunk:
 
 
 def _placed(log: PhoneLogChunk, places: Sequence[int]) -> PhoneLogChunk:
-    return msgspec.structs.replace(log, record_index=[places[index] for index in log.record_index])
+    returned = [msgspec.structs.replace(one, record_index=places[one.record_index]) for one in log.returned]
+    return msgspec.structs.replace(log, record_index=[places[index] for index in log.record_index], returned=returned)
 
 
 def _joined(chunk: Chunk, replay: Replay, logs: Sequence[PhoneLogChunk]) -> PhoneLogChunk:

@@ -21,6 +21,7 @@ from ingest_api.tables.other_files import refusal_of
 from ingest_api.tables.rows import LAST_ASCII, BadCell, Row, Table, TableError, is_empty
 from ingest_api.tables.workbook import read_workbook
 from schemas.outcomes import Code, FieldError
+from schemas.returned import shortened
 from schemas.variable_scalars import error_at
 from schemas.variable_shapes import Record
 
@@ -83,7 +84,7 @@ def _record(row: Row, columns: Sequence[Column]) -> TableRecord:
     values, errors = _values(row, columns)
     if row.flaw is not None:
         errors = [FieldError(Code.ROW_UNREADABLE, "", f"the row {row.flaw}")]
-    return TableRecord(row.number, _encode(values), tuple(errors), row.lines)
+    return TableRecord(row.number, shortened(_encode(values)), tuple(errors), row.lines)
 
 
 def _values(row: Row, columns: Sequence[Column]) -> tuple[dict[str, Any], list[FieldError]]:

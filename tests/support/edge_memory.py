@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ingest_api import openapi_replays
 from ingest_api.waiting import WaitingReports
 from schemas.consumer_lag import ConsumerLag
-from schemas.dead_letter_query import DeadLetterGroup, DeadLetterPage, DeadLetterQuery, GroupBy, KeptLetter
+from schemas.dead_letter_query import (
+    DeadLetterGroup,
+    DeadLetterPage,
+    DeadLetterQuery,
+    GroupBy,
+    KeptLetter,
+    ResolvedBy,
+    ResolvedWith,
+)
 from schemas.identity import uuid_texts
 from schemas.messages import TryAgainError
 from schemas.records import (
@@ -38,7 +47,7 @@ from tests.support.contact_pages import counts_of, page_of
 from tests.support.known import (
     NOW_MS,
 )
-from tests.support.letter_pages import groups_of, letters_page
+from tests.support.letter_pages import groups_of, letters_page, selected
 
 REHEARSAL: dict[str, Any] = openapi_replays.TRIED
 
@@ -158,6 +167,13 @@ class MemoryStore:
     async def dead_letter_groups(self, query: DeadLetterQuery, by: GroupBy) -> Sequence[DeadLetterGroup]:
         self._require_up()
         return groups_of(self.letters, query, by)
+
+    async def dismiss_dead_letters(self, query: DeadLetterQuery, reason: str, at_ms: int) -> int:
+        self._require_up()
+        found = {one.place for one in selected(self.letters, query)}
+        how = ResolvedBy(ResolvedWith.DISMISSAL, at_ms, reason=reason)
+        self.letters = [replace(one, resolved_by=how) if one.place in found else one for one in self.letters]
+        return len(found)
 
     async def replay_outcomes(self, batch_id: str, records: Sequence[tuple[str, int, int]]) -> list[Foreseen]:
         self._require_up()

@@ -63,6 +63,8 @@ def newest(letters: Iterable[KeptLetter]) -> list[KeptLetter]:
 
 def selected(letters: Sequence[KeptLetter], query: DeadLetterQuery) -> list[KeptLetter]:
     considered = letters if query.filter.attempt is not None else newest(letters)
+    if query.resolved or query.filter.attempt is None:
+        considered = [one for one in considered if (one.resolved_by is not None) == query.resolved]
     found = [one for one in considered if query.filter.matches(one.letter) and (one.parked or not query.parked)]
     found = [one for one in found if query.after is None or one.place > query.after]
     found.sort(key=lambda one: one.place)

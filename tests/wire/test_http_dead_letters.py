@@ -223,3 +223,39 @@ async def test_without_the_store_the_answer_is_to_come_again(world: World) -> No
     for parameters in ({}, {"groupBy": "code"}):
         answer = await ask(world, **parameters)
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+
+
+async def test_what_is_dismissed_is_neither_listed_nor_counted_and_shows_why(world: World) -> None:
+    keep(world, a_letter(1), a_letter(2), a_letter(3, submission_id="t"))
+    keep(world, a_letter(4, workspace_id="workspace-2"))
+    body = {"submission": "s", "reason": "the customer has left"}
+
+    first = await world.http.post(f"{LETTERS}/dismissals", json=body, headers={"x-api-key": KEY})
+    again = await world.http.post(f"{LETTERS}/dismissals", json=body, headers={"x-api-key": KEY})
+
+    assert (first.status_code, first.json()["data"], again.json()["data"]) == (200, {"dismissed": 2}, {"dismissed": 0})
+    assert await indices(world) == [3]
+    assert (await data(world, groupBy="code"))["total"] == 1
+    resolved = (await data(world, resolved="true", sortBy="record"))["deadLetters"]
+    assert [(one["recordIndex"], one["resolvedBy"]["by"], one["resolvedBy"]["reason"]) for one in resolved] == [
+        (1, "dismissal", "the customer has left"),
+        (2, "dismissal", "the customer has left"),
+    ]
+    assert await indices(world, OTHER_KEY) == [4]
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"reason": "x"}, ""),
+        ({"batch": "b"}, "/reason"),
+        ({"batch": "b", "reason": " "}, "/reason"),
+        ({"batch": "b", "reason": "x", "cod": "type"}, "/cod"),
+        ({"since": "yesterday", "reason": "x"}, "/since"),
+    ],
+)
+async def test_a_dismissal_without_reason_or_filter_is_refused(world: World, body: dict[str, Any], path: str) -> None:
+    keep(world, a_letter(1))
+    answer = await world.http.post(f"{LETTERS}/dismissals", json=body, headers={"x-api-key": KEY})
+    assert (answer.status_code, answer.json()["data"]["errors"][0]["path"]) == (400, path)
+    assert await indices(world) == [1]

@@ -61,7 +61,7 @@ WRITTEN_WITH = {
     "CallingNumber": {"03646000803c70b7", "36909ecde92d963f"},
     "Chunk": {"7685c9ca80c17429"},
     "DialerCommand": {"4feef60ca7e88fbd"},
-    "PhoneLogChunk": {"ef0c98b844476de2", "f6f3194191c2a4d4"},
+    "PhoneLogChunk": {"ef0c98b844476de2", "f6f3194191c2a4d4", "8da8d8b9c34223ea"},
     "Receipt": {"73cb4343622364cb"},
     "ReplayJob": {"830374e379efb4b1"},
     "ReplayProgress": {"d8b6ae0c7ec4b4c7"},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas import codecs
 from schemas.outcomes import Code, FieldError
-from schemas.records import Chunk, PhoneLogChunk
+from schemas.records import Chunk, PhoneLogChunk, Returned
 from schemas.topics import TopicName
 from streams.pipeline import Cleaned, Limits, chunk_messages, clean, cut, messages_of
 from streams.zones.clocks import TZ_DATABASE_VERSION
@@ -33,6 +33,16 @@ def test_a_good_record_becomes_a_row() -> None:
     assert log.tz_database == TZ_DATABASE_VERSION
     assert json.loads(log.variables[0]) == {"name": "Ann Example", "amount": 12.5, "extra": [1, {"k": None}]}
     assert (log.workspace_id, log.agent_id, log.schema_version, log.size) == ("w", "a", 1, 1)
+
+
+def test_a_reject_that_comes_back_has_no_variables_of_ours_and_says_what_it_corrects() -> None:
+    added = {"_errors": [], "_index": 3, "_submission": "s", "_line": 8}
+    result = cleaned(record(1, **added), record(2, amount="x", **added), record(3, _index=3, _line=8), first_index=2000)
+
+    variables = [json.loads(one) for one in result.phone_log.variables]
+    assert [name for one in variables for name in one if name[0] == "_"] == ["_index", "_line"]
+    assert result.phone_log.returned == [Returned(record_index=2000, submission_id="s", index=3)]
+    assert [dead.record for dead in result.dead_letters] == [json.dumps(record(2, amount="x", **added)).encode()]
 
 
 def test_a_bad_record_fails_alone_and_its_index_counts_in_the_submission() -> None:
