@@ -17,7 +17,7 @@ from schemas.submission_body import MAX_RECORDS
 
 ERRORS: Final = "_errors"
 EXPORTED: Final = (ERRORS, "_index", "_submission", "_attempt", "_batch")
-ADDED: Final = frozenset((*EXPORTED, "_line", "_row", "_position"))
+ADDED: Final = frozenset((*EXPORTED, "_line", "_lines", "_row", "_position"))
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _texts: Final = msgspec.json.Decoder(str).decode
 

@@ -27,7 +27,7 @@ def test_what_was_added_to_a_reject_is_no_part_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["_errors", "_index", "_submission", "_attempt", "_batch", "_line", "_row", "_position"]
+    "name", ["_errors", "_index", "_submission", "_attempt", "_batch", "_line", "_lines", "_row", "_position"]
 )
 def test_every_field_that_is_added_is_dropped_by_a_record_with_an_array_of_errors(name: str) -> None:
     record = {"n": 1, "_errors": [], name: [] if name == "_errors" else 7}
