@@ -18,19 +18,23 @@ from schemas.invisible_characters import without_invisible
 R = TypeVar("R")
 
 
-def api_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Add `--url` and `--key-file`."""
-    url = click.option(
-        "--url", cls=SharedOption, metavar="URL", help="The API. [DIALFEED_URL, else the installation that runs]"
-    )
-    key = click.option(
+def key_option(command: Callable[..., R]) -> Callable[..., R]:
+    """Add `--key-file`."""
+    return click.option(
         "--key-file",
         cls=SharedOption,
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="File with the API key. [DIALFEED_API_KEY]",
+    )(command)
+
+
+def api_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add `--url` and `--key-file`."""
+    url = click.option(
+        "--url", cls=SharedOption, metavar="URL", help="The API. [DIALFEED_URL, else the installation that runs]"
     )
-    return url(key(command))
+    return url(key_option(command))
 
 
 def key_and_url(settings: Settings, key_file: Path | None, url: str | None) -> tuple[str, str]:
@@ -39,6 +43,17 @@ def key_and_url(settings: Settings, key_file: Path | None, url: str | None) -> t
 
 
 def _key(settings: Settings, key_file: Path | None) -> str:
+    key = key_in(settings, key_file)
+    if key is None:
+        raise WrongUseError(
+            "no API key is given",
+            "Set DIALFEED_API_KEY, or name a --key-file; `dialfeed key create --workspace W` makes a key.",
+        )
+    return key
+
+
+def key_in(settings: Settings, key_file: Path | None) -> str | None:
+    """Return the API key, None where none is given; raise WrongUseError."""
     if key_file is not None:
         try:
             key = key_file.read_text().strip()
@@ -46,14 +61,9 @@ def _key(settings: Settings, key_file: Path | None) -> str:
             raise WrongUseError(f"the key file {key_file} cannot be read", "Name another one.") from None
     else:
         key = without_invisible(settings.api_key.get_secret_value()).strip() if settings.api_key is not None else ""
-    if not key:
-        raise WrongUseError(
-            "no API key is given",
-            "Set DIALFEED_API_KEY, or name a --key-file; `dialfeed key create --workspace W` makes a key.",
-        )
     if not key.isascii() or not key.isprintable():
         raise WrongUseError("the API key has characters that no key has", "Copy it again.")
-    return key
+    return key or None
 
 
 def _checked(url: str) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
+from msgspec.structs import replace
 
 from dialfeed import garbage
+from dialfeed.api_access import key_option
 from dialfeed.clock import now_ms
 from dialfeed.command_options import REGISTRY_SETTINGS, examples, json_option, settings_options
 from dialfeed.exits import CommandError, ExitCode, WrongUseError
@@ -23,23 +26,27 @@ from dialfeed.kafka_publisher import KafkaPublisher
 from dialfeed.output import answer
 from dialfeed.patience import Patience
 from dialfeed.registry_topic import RegistryTopic
-from dialfeed.replay_agent import with_agent
+from dialfeed.replay_asked import prepared, workspace_of_key
 from dialfeed.replay_options import filter_options, job_fields, job_options
 from dialfeed.replay_progress import progress, readable
 from dialfeed.replay_reading import letter_reader
+from dialfeed.replay_resolved import resolved_for
 from dialfeed.replay_runner import Replay, Watch
 from dialfeed.replays_topic import ReplaysTopic
+from dialfeed.scope import ALL
 from dialfeed.settings import Settings
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import TryAgainError
+from schemas.registry import Registry
 from schemas.replay_board import ReplayState, job_message, map_not_found, summary
 from schemas.replay_jobs import BY_COMMAND, DONE, ReplayJob
+from schemas.replay_selection import ResolvedPlaces
 from schemas.topics import TopicName
 
 if TYPE_CHECKING:
     from dialfeed.replay_file import CorrectedFile
 
-RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REGISTRY_SETTINGS})
+RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", "yes", "key_file", *REGISTRY_SETTINGS})
 
 
 @command(
@@ -71,7 +78,9 @@ RESUMABLE: Final = frozenset({"resume", "file", "give_up_after", "as_json", *REG
     metavar="SECONDS",
     help="Stop when nothing has moved for so long.",
 )
+@click.option("--yes", is_flag=True, help="Go on without asking, where dead letters of all workspaces are meant.")
 @json_option
+@key_option
 @settings_options(*REGISTRY_SETTINGS)
 def replay(
     settings: Settings,
@@ -80,10 +89,14 @@ def replay(
     dry_run: bool,
     resume: str | None,
     give_up_after: float,
+    yes: bool,
+    key_file: Path | None,
     as_json: bool,
     **given: Any,
 ) -> int:
     """Try dead letters again: those there are now, of each record the newest.
+
+    Those of the key's workspace; with an admin key of all, once you have agreed.
 
     A record keeps the time at which it was first accepted. Where its contact has been stored or called since, it
     changes nothing and counts as superseded; --as-new says otherwise. What fails again is a dead letter again, with
@@ -92,14 +105,19 @@ def replay(
     corrected = _corrected(file) if file is not None else None
     _refuse_beside_resume(resume)
     job = _job({**job_fields(given), "file_hash": corrected.sha256 if corrected is not None else None})
+    if resume is not None:
+        job = replace(job, workspace_id=asyncio.run(workspace_of_key(settings, key_file)))
+    else:
+        job = asyncio.run(prepared(settings, job, key_file, ask=not dry_run, yes=yes))
     if dry_run:
         from dialfeed.replay_dry_run import for_people, tried  # noqa: PLC0415  # loads much that a replay has no use for
 
-        facts = asyncio.run(tried(settings, job, corrected))
+        facts = asyncio.run(tried(settings, job, corrected, key_file))
         facts |= _not_found(facts, corrected)
         answer(facts if as_json else for_people(facts), as_json)
         return _how_it_ends(facts)
-    run = _Run(find_kafka(settings), job, resume, Patience(give_up_after), corrected)
+    resolved = partial(resolved_for, settings, key_file)
+    run = _Run(find_kafka(settings), job, resume, Patience(give_up_after), corrected, resolved)
     stopped_by = run.to_its_end()
     if run.state is not None:
         facts = summary(run.state)
@@ -143,6 +161,7 @@ class _Run:
         resume: str | None,
         patience: Patience,
         file: CorrectedFile | None,
+        resolved: Callable[[ReplayJob, Registry], Awaitable[ResolvedPlaces]],
     ) -> None:
         self.state: ReplayState | None = None
         self._kafka = kafka
@@ -150,6 +169,7 @@ class _Run:
         self._resume = resume
         self._patience = patience
         self._file = file
+        self._resolved = resolved
         self._interrupted = False
         self._replay: Replay | None = None
 
@@ -192,9 +212,8 @@ class _Run:
                 registry = await stack.enter_async_context(RegistryTopic(self._kafka))
                 topic = await stack.enter_async_context(ReplaysTopic(self._kafka))
                 reader = await stack.enter_async_context(letter_reader(self._kafka))
-                if self._resume is None:
-                    self._asked = await with_agent(self._asked, reader, registry.state)
                 self.state = await self._job(publisher, topic)
+                resolved = await self._resolved(self.state.job, registry.state)
                 stack.enter_context(garbage.settled())
                 self._replay = Replay(
                     self.state,
@@ -206,6 +225,7 @@ class _Run:
                     patience=self._patience,
                     status_topic=self._kafka.topic(TopicName.STATUS),
                     watch=watch,
+                    resolved=resolved,
                 )
                 await self._replay.run()
         except TryAgainError as error:
@@ -214,14 +234,14 @@ class _Run:
     async def _job(self, publisher: KafkaPublisher, topic: ReplaysTopic) -> ReplayState:
         """Return the replay that is asked for, written down, or the one to resume; raise WrongUseError."""
         if self._resume is not None:
-            return self._resumed(topic, self._resume)
+            return self._resumable(topic, self._resume)
         await self._patience.published(publisher, [job_message(self._asked)])
         await topic.refresh()
         return topic.board.replays[self._asked.replay_id]
 
-    def _resumed(self, topic: ReplaysTopic, replay_id: str) -> ReplayState:
+    def _resumable(self, topic: ReplaysTopic, replay_id: str) -> ReplayState:
         state = topic.board.replays.get(replay_id)
-        if state is None:
+        if state is None or self._asked.workspace_id not in (ALL, state.job.workspace_id):
             raise WrongUseError("there is no replay with this id", "Copy it from what `dialfeed replay` said.")
         if state.job.file_hash != (self._file.sha256 if self._file is not None else None):
             raise WrongUseError(

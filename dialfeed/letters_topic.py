@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
+
+from msgspec import structs
 
 from dialfeed.replay_reading import LetterReader
 from ingest_api.dead_letters import by_agent, group_shown, letter_shown
@@ -35,7 +37,7 @@ Bounds = dict[TopicName, tuple[list[int], list[int]]]
 
 
 class TopicLetters:
-    """A `dialfeed.letters.Letters`; what dialfeed did not write is skipped. `registry` is asked for agents."""
+    """A `dialfeed.letters.Letters`; what dialfeed did not write is skipped. `registry` knows the agents."""
 
     def __init__(
         self,
@@ -43,7 +45,7 @@ class TopicLetters:
         wanted: DeadLetterFilter,
         *,
         parked: bool,
-        registry: Callable[[], Awaitable[Registry]],
+        registry: Registry,
     ) -> None:
         self._reader = reader
         self._wanted = wanted
@@ -71,12 +73,11 @@ class TopicLetters:
         async for kept in self._selected():
             key, group = group_key(kept.letter, by), group_of(kept.letter, by)
             found[key] = merged(key, (found[key], group)) if key in found else group
-        groups = by_agent(found.values(), await self._registry()) if by is GroupBy.AGENT else by_count(found.values())
+        groups = by_agent(found.values(), self._registry) if by is GroupBy.AGENT else by_count(found.values())
         return [group_shown(group) for group in groups]
 
     async def _selected(self) -> AsyncIterator[KeptLetter]:
-        if self._wanted.agent is not None:
-            self._wanted = with_batches(self._wanted, (await self._registry()).batches_of_agent)
+        self._wanted = with_batches(self._wanted, self._registry.batches_of_agent)
         bounds: Bounds = {topic: await self._reader.bounds(topic) for topic in BOTH}
         newest: dict[bytes, int] = {}
         for topic in BOTH:
@@ -103,6 +104,8 @@ class TopicLetters:
             if found is None or newest.get(name) != found[1]:
                 continue
             letter = decoder.decode(message.value, message.headers)
+            if letter is not None and not letter.workspace_id:
+                letter = structs.replace(letter, workspace_id=self._registry.workspace_of(letter.batch_id))
             if letter is not None and self._wanted.matches(letter):
                 yield letter
             del newest[name]

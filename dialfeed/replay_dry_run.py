@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from dialfeed.api_access import key_and_url
@@ -16,11 +17,11 @@ from dialfeed.api_judge import ApiJudge
 from dialfeed.exits import CommandError
 from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.registry_topic import RegistryTopic
-from dialfeed.replay_agent import with_agent
 from dialfeed.replay_file import CorrectedFile
 from dialfeed.replay_progress import readable
 from dialfeed.replay_reading import letter_reader
 from dialfeed.replay_rehearsal import Judge, Rehearsal
+from dialfeed.replay_resolved import resolved_for
 from dialfeed.settings import Settings
 from schemas.messages import TryAgainError
 from schemas.replay_jobs import ReplayJob
@@ -34,12 +35,17 @@ NOT_ASKED: Final = (
 )
 
 
-async def tried(settings: Settings, job: ReplayJob, file: CorrectedFile | None) -> dict[str, Any]:
+async def tried(
+    settings: Settings, job: ReplayJob, file: CorrectedFile | None, key_file: Path | None = None
+) -> dict[str, Any]:
     """Return what would become of the records; raise CommandError."""
     kafka = find_kafka(settings)
     try:
-        async with RegistryTopic(kafka) as registry, letter_reader(kafka) as reader, _judge(settings) as judge:
-            job = await with_agent(job, reader, registry.state)
+        async with (
+            RegistryTopic(kafka) as registry,
+            letter_reader(kafka) as reader,
+            _judge(settings, key_file) as judge,
+        ):
             rehearsal = Rehearsal(
                 job,
                 registry.state,
@@ -47,6 +53,7 @@ async def tried(settings: Settings, job: ReplayJob, file: CorrectedFile | None) 
                 limits=Limits(settings.max_record_bytes),
                 replacements=file.replacements_for(job, registry.state) if file is not None else None,
                 status_topic=kafka.topic(TopicName.STATUS),
+                resolved=await resolved_for(settings, key_file, job, registry.state),
             )
             return await rehearsal.run(reader)
     except TryAgainError as error:
@@ -54,7 +61,7 @@ async def tried(settings: Settings, job: ReplayJob, file: CorrectedFile | None) 
 
 
 @asynccontextmanager
-async def _judge(settings: Settings) -> AsyncIterator[Judge | None]:
+async def _judge(settings: Settings, key_file: Path | None) -> AsyncIterator[Judge | None]:
     """Yield whom to ask what is stored; None where an embedded ClickHouse is asked for and no API is to be found."""
     if not settings.embedded:
         clickhouse = connect(settings.clickhouse_url)
@@ -64,7 +71,7 @@ async def _judge(settings: Settings) -> AsyncIterator[Judge | None]:
             await clickhouse.close()
         return
     try:
-        key, url = key_and_url(settings, None, None)
+        key, url = key_and_url(settings, key_file, None)
     except CommandError:
         yield None
         return

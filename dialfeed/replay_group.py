@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from dialfeed.replay_reading import letter_reader
+from dialfeed.replay_resolved import LetterStore, resolved_in
 from dialfeed.replay_runner import MOST_UNANSWERED, Replay
 from dialfeed.replays_topic import ReplaysTopic
 from schemas.kafka_connection import KafkaConnection
@@ -41,12 +42,18 @@ class ReplayGroup:
     """A member of the group. `run` it as a task until it is cancelled."""
 
     def __init__(
-        self, connection: KafkaConnection, publisher: Publisher, topic: ReplaysTopic, registry: RegistryReader
+        self,
+        connection: KafkaConnection,
+        publisher: Publisher,
+        topic: ReplaysTopic,
+        registry: RegistryReader,
+        store: LetterStore,
     ) -> None:
         self._connection = connection
         self._publisher = publisher
         self._topic = topic
         self._registry = registry
+        self._store = store
         self._running: dict[str, asyncio.Task[None]] = {}
         self._leading = asyncio.Event()
 
@@ -114,6 +121,7 @@ class ReplayGroup:
                     registry=self._registry.state,
                     status_topic=self._connection.topic(TopicName.STATUS),
                     most_unanswered=self._share,
+                    resolved=await resolved_in(self._store, state.job, self._registry.state),
                 ).run()
         except NewerError:
             raise

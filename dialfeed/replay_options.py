@@ -87,6 +87,12 @@ def job_options(command: Callable[..., R]) -> Callable[..., R]:
             help="Records count from now: as a new call where the contact was called. Never twice for one record.",
         ),
         click.option(
+            "--to-batch",
+            type=ID,
+            metavar="B",
+            help="Send them to this batch, of the same workspace, instead of their own.",
+        ),
+        click.option(
             "--agent-version",
             type=click.IntRange(1, MOST_INT),
             metavar="N",

@@ -21,7 +21,7 @@ from schemas.registry import Registry
 from schemas.replay_board import map_not_found, skipped_because
 from schemas.replay_changes import Changes, Replacements
 from schemas.replay_jobs import ReplayJob, filter_of
-from schemas.replay_selection import Newest, Selection
+from schemas.replay_selection import Newest, ResolvedPlaces, Selection
 from schemas.replay_slices import Slicer
 from schemas.stores import Foreseen
 from schemas.topics import TopicName
@@ -61,6 +61,7 @@ class Rehearsal:
         limits: pipeline.Limits | None = None,
         replacements: Replacements | None = None,
         status_topic: str = TopicName.STATUS,
+        resolved: ResolvedPlaces | None = None,
     ) -> None:
         self._job = job
         self._campaigns = Campaigns(registry)
@@ -74,6 +75,8 @@ class Rehearsal:
             self._newest,
             Changes.of(job, replacements),
             lambda one: registry.workspace_of(one.batch_id),
+            registry.workspace_of(self._job.to_batch) if self._job.to_batch is not None else None,
+            resolved,
         )
         self._slicer = Slicer(job, counts_from=self._now)
         self._written: dict[int, _Version] = {}
@@ -123,6 +126,9 @@ class Rehearsal:
             await self._passed(chunk.batch_id or "", log.phone_number, versions)
 
     def _failed(self, record: Replayed, errors: Sequence[FieldError]) -> None:
+        if record.settled:
+            self._outcomes["superseded"] += 1
+            return
         code = str(errors[0].code)
         self._outcomes["parked" if record.attempt + 1 > self._job.max_attempts else "failed"] += 1
         self._codes[code] += 1

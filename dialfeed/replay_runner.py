@@ -28,7 +28,7 @@ from schemas.registry import Registry
 from schemas.replay_board import ReplayState, forgotten, progress_message
 from schemas.replay_changes import Attempt, Changes, Replacements
 from schemas.replay_jobs import DONE, RUNNING, ReplayJob, ReplayProgress, filter_of
-from schemas.replay_selection import Newest, Selection
+from schemas.replay_selection import Newest, ResolvedPlaces, Selection
 from schemas.replay_slices import Slicer, slice_message
 from schemas.replayed_status import status_message
 from schemas.topics import TopicName
@@ -77,6 +77,7 @@ class Replay:
         status_topic: str = TopicName.STATUS,
         most_unanswered: Callable[[], int] = lambda: MOST_UNANSWERED,
         watch: Watch = lambda _: None,
+        resolved: ResolvedPlaces | None = None,
     ) -> None:
         self._state = state
         self._job: ReplayJob = state.job
@@ -94,6 +95,8 @@ class Replay:
             self._newest,
             Changes.of(self._job, replacements),
             lambda one: registry.workspace_of(one.batch_id),
+            registry.workspace_of(self._job.to_batch) if self._job.to_batch is not None else None,
+            resolved,
         )
         self._slicer = Slicer(self._job, counts_from=state.accepted_at)
         self._statuses: list[Message] = []

@@ -27,6 +27,7 @@ from dialfeed.registry_topic import RegistryTopic
 from dialfeed.replay_group import ReplayGroup
 from dialfeed.replay_reading import letter_reader
 from dialfeed.replay_rehearsal import Judge, Rehearsal
+from dialfeed.replay_resolved import resolved_in
 from dialfeed.replays_topic import ReplaysTopic
 from dialfeed.row_check import row_check
 from dialfeed.settings import Settings
@@ -103,7 +104,7 @@ async def _api(settings: Settings, stop: asyncio.Event, *, with_load: bool) -> N
         waits = await stack.enter_async_context(WorkerWaits(kafka))
         lags = await stack.enter_async_context(KafkaLag(kafka))
         receipts = ReceiptConsumer(kafka)
-        members = [receipts.run(), ReplayGroup(kafka, publisher, replays, registry).run()]
+        members = [receipts.run(), ReplayGroup(kafka, publisher, replays, registry, clickhouse).run()]
         followed = [registry.ended(), replays.ended(), waits.ended()]
         following = await stack.enter_async_context(_tasks(*members, *followed))
         edge = edge_settings(settings)
@@ -171,14 +172,18 @@ def _listening(edge: EdgeSettings) -> socket.socket:
 
 
 async def _rehearsed(
-    settings: Settings, kafka: KafkaConnection, registry: RegistryTopic, store: object, job: ReplayJob
+    settings: Settings, kafka: KafkaConnection, registry: RegistryTopic, store: ClickHouse, job: ReplayJob
 ) -> dict[str, Any]:
     await registry.refresh()
     async with letter_reader(kafka) as reader:
         limits = Limits(settings.max_record_bytes)
         status_topic = kafka.topic(TopicName.STATUS)
         judge = store if isinstance(store, Judge) else None
-        return await Rehearsal(job, registry.state, judge=judge, limits=limits, status_topic=status_topic).run(reader)
+        resolved = await resolved_in(store, job, registry.state)
+        rehearsal = Rehearsal(
+            job, registry.state, judge=judge, limits=limits, status_topic=status_topic, resolved=resolved
+        )
+        return await rehearsal.run(reader)
 
 
 def _checks(

@@ -145,6 +145,7 @@ def _new_replay() -> Schema:
         "maxAttempts": _number(MOST_ATTEMPTS),
         "rate": _number(MOST_RATE),
         "asNew": BOOLEAN,
+        "toBatch": text,
         "agentVersion": _number(MOST_INT),
         "dryRun": BOOLEAN,
         "map": {

@@ -65,6 +65,9 @@ class NewReplay(BaseModel):
         default=False,
         description="records count from now: as new calls where contacts were called, never twice for one record",
     )
+    toBatch: Text | None = Field(  # noqa: N815
+        default=None, description="send them to this batch, of the same workspace, instead of their own"
+    )
     agentVersion: Annotated[int, Field(ge=1, le=MOST_INT)] | None = Field(  # noqa: N815
         default=None,
         description="version of the schema of the agent of agent, batch or submission, or of the one whose all the "
@@ -111,6 +114,7 @@ def _job_of(asked: NewReplay, identity: Identity, workspace_id: str, now_ms: int
         rate=asked.rate,
         as_new=asked.asNew,
         agent_version=asked.agentVersion,
+        to_batch=asked.toBatch,
         moves=[ReplayMove(old=old, new=new) for old, new in asked.map.items()],
         values=[ReplayValue(name=name, value=msgspec.json.encode(value)) for name, value in asked.set.items()],
         body_hash=identity.body_hash,

@@ -45,6 +45,8 @@ async def ask_for_replay(edge: Edge, workspace_id: str | None, body: bytes, key:
     refuse(unsupported(fields, names_of(NewReplay)))
     asked = asked_of(fields, identity, owner, edge.now_ms())
     await edge.bus.require()
+    if asked.job.to_batch is not None:
+        await edge.access.visible(workspace_id, asked.job.to_batch, "/toBatch")
     if asked.dry_run:
         return success("Replay tried", await _rehearsed(edge, await _with_agent(edge, asked.job)))
     await _catch_up(edge)

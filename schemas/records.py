@@ -43,6 +43,7 @@ class Replayed(Record, frozen=True, kw_only=True, array_like=True):
     changes: str = ""
     schema_version: int | None = None
     body_hash: str | None = None
+    settled: bool = False
 
 
 class Replay(Record, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from schemas.topics import TopicName
 OUTCOMES: Final = ("added", "updated", "superseded", "failed", "parked")
 """What a receipt counts."""
 
-SKIPPED: Final = ("foreign", "empty", "older", "repeated", "too_large")
+SKIPPED: Final = ("foreign", "empty", "older", "repeated", "too_large", "resolved")
 _SHOWN: Final = {"too_large": "tooLarge"}
 
 

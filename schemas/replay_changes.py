@@ -39,11 +39,15 @@ _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """A dead letter with the bytes that are tried now, and what was changed in them since they were first sent."""
+    """A dead letter with the bytes that are tried now, and what was changed in them since they were first sent.
+
+    One that is `settled` changes nothing, whether it passes or not.
+    """
 
     letter: DeadLetter
     record: bytes
     changes: str
+    settled: bool = False
 
     @property
     def sent(self) -> bytes | None:

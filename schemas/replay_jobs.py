@@ -65,6 +65,7 @@ class ReplayJob(Record, frozen=True, kw_only=True):
     values: list[ReplayValue] = msgspec.field(default_factory=list)
     file_hash: str | None = None
     body_hash: str | None = None
+    to_batch: str | None = None
 
     @property
     def is_unclear(self) -> bool:
@@ -72,7 +73,7 @@ class ReplayJob(Record, frozen=True, kw_only=True):
 
         A batch has one agent, and so has a submission.
         """
-        return self.agent_version is not None and not (self.agent or self.batch or self.submission)
+        return self.agent_version is not None and not (self.agent or self.batch or self.submission or self.to_batch)
 
 
 class ReplayProgress(Record, frozen=True, kw_only=True):
@@ -99,6 +100,7 @@ class ReplayProgress(Record, frozen=True, kw_only=True):
     superseded: int = 0
     failed: int = 0
     parked: int = 0
+    resolved: int = 0
 
     @property
     def place(self) -> tuple[bool, int]:
@@ -150,6 +152,7 @@ def job_as_json(job: ReplayJob) -> dict[str, Any]:
         "maxAttempts": job.max_attempts,
         "rate": job.rate,
         "asNew": job.as_new or None,
+        "toBatch": job.to_batch,
         "agentVersion": job.agent_version,
         "map": {move.old: move.new for move in job.moves} or None,
         "set": [value.name for value in job.values] or None,

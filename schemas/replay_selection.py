@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.dead_letter_query import DeadLetterFilter
+from schemas.dead_letter_query import DeadLetterFilter, ResolvedWith
 from schemas.dead_letters import DeadLetter, DeadLetterDecoder
 from schemas.messages import int_header, text_header
-from schemas.replay_changes import Attempt, Changes, Replacements
+from schemas.replay_changes import Attempt, Changes, Place, Replacements
 from schemas.replay_slices import size_of
 from schemas.topics import MAX_MESSAGE_BYTES
 
 MOST_BYTES: Final = MAX_MESSAGE_BYTES - 64 * 1024
 """Of a record with the bytes first sent, as they travel: no message of ours holds more."""
+
+ResolvedPlaces = dict[Place, ResolvedWith]
+"""Dead letters that need no replay, and why. Of one whose contact is stored since the replay says `superseded`."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -50,17 +53,27 @@ class Newest:
 class Selection:
     """Takes the messages of a topic, partition by partition, and returns what is to be tried.
 
-    `owner` names the workspace of a letter that does not say it. `counts` are by the names of `ReplayProgress`.
+    `owner` names the workspace of a letter that does not say it. `to_workspace` is that of the batch that all go to,
+    None where each goes to its own: only its letters are taken, and those of no known workspace. `resolved` need no
+    replay. `counts` are by the names of `ReplayProgress`.
     """
 
     def __init__(
-        self, wanted: DeadLetterFilter, newest: Newest, changes: Changes, owner: Callable[[DeadLetter], str]
+        self,
+        wanted: DeadLetterFilter,
+        newest: Newest,
+        changes: Changes,
+        owner: Callable[[DeadLetter], str],
+        to_workspace: str | None = None,
+        resolved: Mapping[Place, ResolvedWith] | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._wanted = wanted
         self._newest = newest
         self._changes = changes
         self._owner = owner
+        self._to_workspace = to_workspace
+        self._resolved = resolved or {}
         self._decoder = DeadLetterDecoder()
         self._seen: set[int] = set()
 
@@ -81,7 +94,7 @@ class Selection:
             return None
         if not letter.workspace_id:
             letter = replace(letter, workspace_id=self._owner(letter))
-        if not self._wanted.matches(letter) or not self._in_file(letter):
+        if not self._wanted.matches(letter) or not self._in_file(letter) or not self._may_move(letter):
             return None
         attempt, reason = self._attempt(letter)
         self.counts[reason] += 1
@@ -95,12 +108,18 @@ class Selection:
         if identity in self._seen:
             return None, "repeated"
         self._seen.add(identity)
+        resolved = self._resolved.get((letter.submission_id, letter.record_index))
+        if resolved not in (None, ResolvedWith.CONTACT):
+            return None, "resolved"
         attempt = self._changes.apply(letter)
         if attempt is None:
             return None, "empty"
         if size_of(attempt) > MOST_BYTES:
             return None, "too_large"
-        return attempt, "selected"
+        return replace(attempt, settled=resolved is not None), "selected"
+
+    def _may_move(self, letter: DeadLetter) -> bool:
+        return self._to_workspace is None or letter.workspace_id in ("", self._to_workspace)
 
     def _in_file(self, letter: DeadLetter) -> bool:
         files: Replacements | None = self._changes.replacements

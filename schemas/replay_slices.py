@@ -47,7 +47,7 @@ class Slicer:
 
     def add(self, attempt: Attempt) -> Iterator[Chunk]:
         """Take one record; yield the slices that are full now."""
-        batch_id, size = attempt.letter.batch_id, size_of(attempt)
+        batch_id, size = self._job.to_batch or attempt.letter.batch_id, size_of(attempt)
         gathered = self._open.get(batch_id)
         if gathered is not None and gathered.size + size > SLICE_BYTES:
             yield self._close(batch_id)
@@ -111,6 +111,7 @@ def _replayed(attempt: Attempt) -> Replayed:
         sent=attempt.sent,
         changes=attempt.changes,
         body_hash=letter.body_hash,
+        settled=attempt.settled,
     )
 
 

@@ -167,7 +167,8 @@ class ReplaySlice:
         """Return how many ended how; `outcomes` has one a row, every other record failed when it was cleaned."""
         indices = zip(self.chunk.record_index, outcomes, strict=True)
         passed = {index for index, outcome in indices if outcome is not Outcome.FAILED}
-        failed = [one for index, one in enumerate(self.replay.records) if index not in passed]
+        others = [one for index, one in enumerate(self.replay.records) if index not in passed]
+        failed = [one for one in others if not one.settled]
         parked = 0 if self.replay.held else sum(is_parked(self.replay, one) for one in failed)
         counts = Counter(outcomes)
         return ReplayReceipt(
@@ -177,7 +178,7 @@ class ReplaySlice:
             size=self.chunk.size,
             added=counts[Outcome.ADDED],
             updated=counts[Outcome.UPDATED],
-            superseded=counts[Outcome.SUPERSEDED],
+            superseded=counts[Outcome.SUPERSEDED] + len(others) - len(failed),
             failed=len(failed) - parked,
             parked=parked,
             reason=self.replay.held,

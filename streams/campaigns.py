@@ -30,8 +30,14 @@ class Campaign:
 Part = tuple[Chunk, Campaign | FieldError]
 """Records, and what they are checked against, or why that cannot be known."""
 
-_UNKNOWN: Final = FieldError(Code.BATCH_UNKNOWN, "/batchId", "no batch has this id: create it, then replay")
-_DELETED: Final = FieldError(Code.BATCH_UNKNOWN, "/batchId", "the batch was deleted: replay to another one")
+_UNKNOWN: Final = FieldError(
+    Code.BATCH_UNKNOWN, "/batchId", "no batch has this id: replay to one that exists (toBatch)"
+)
+_DELETED: Final = FieldError(Code.BATCH_UNKNOWN, "/batchId", "the batch was deleted: replay to another one (toBatch)")
+
+_NO_AGENT: Final = FieldError(
+    Code.AGENT_UNKNOWN, "/batchId", "no agent is assigned to any of the batch's numbers: assign one, then replay"
+)
 
 
 @dataclass(slots=True)
@@ -59,7 +65,7 @@ class Campaigns:
         state = self.registry
         agent = state.agent_of_batch(batch, accepted_at) or state.agent_of_batch(batch)  # where none was assigned then
         if agent is None:
-            return FieldError(Code.AGENT_UNKNOWN, "/batchId", "no agent is assigned to any of the batch's numbers")
+            return _NO_AGENT
         version = version_at(agent, accepted_at) if named is None else _version(agent, named)
         if version is None:
             return FieldError(Code.SCHEMA_UNUSABLE, "", f"the batch's agent has no schema version {named}")

@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.outcomes import Code, FieldError
 from schemas.records import Chunk, PhoneLogChunk, Replay
+from schemas.registry import NOW
 from streams import pipeline
 from streams.campaigns import Campaign, Campaigns
 
@@ -44,10 +45,18 @@ def groups_of(chunk: Chunk, replay: Replay, campaigns: Campaigns) -> list[Group]
     for place, each in enumerate(replay.records):
         time = each.accepted_at if replay.counts_from is None else replay.counts_from
         if time not in at_time:
-            at_time[time] = campaigns.find(chunk.batch_id, time, replay.agent_version)
+            at_time[time] = _found(campaigns, chunk.batch_id, time, replay.agent_version)
         found = at_time[time]
         groups.setdefault(found, ([], found))[0].append(place)
     return list(groups.values())
+
+
+def _found(campaigns: Campaigns, batch_id: str, time: int, version: int | None) -> Campaign | FieldError:
+    """Return the campaign of that time. Where the batch had no agent then, the one assigned since is what mends it."""
+    found = campaigns.find(batch_id, time, version)
+    if isinstance(found, FieldError) and found.code is Code.AGENT_UNKNOWN:
+        return campaigns.find(batch_id, NOW, version)
+    return found
 
 
 def clean_replay(
@@ -63,7 +72,13 @@ def clean_replay(
         pipeline.clean(_only(chunk, replay, places), campaign, limits, now, workspace_id) for places, campaign in groups
     ]
     logs = [_placed(each.phone_log, places) for each, (places, _) in zip(cleaned, groups, strict=True)]
-    letters = [letter for each in cleaned for letter in each.dead_letters]
+    settled = {(one.submission_id, one.record_index) for one in replay.records if one.settled}
+    letters = [
+        letter
+        for each in cleaned
+        for letter in each.dead_letters
+        if (letter.submission_id, letter.record_index) not in settled
+    ]
     return pipeline.Cleaned(_joined(chunk, replay, logs), letters)
 
 

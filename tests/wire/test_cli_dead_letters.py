@@ -20,11 +20,12 @@ from ingest_api.dead_letter_queries import dead_letter_query, group_by_of
 from ingest_api.dead_letters import groups_shown, letters_shown
 from schemas.dead_letter_query import KeptLetter, with_batches
 from schemas.dead_letters import DeadLetter, to_message
+from schemas.identity import hash_api_key
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import Message
 from schemas.outcomes import Code
-from schemas.records import Batch
-from schemas.registry import Registry
+from schemas.records import ApiKey, Batch
+from schemas.registry import ADMINISTRATION, Registry
 from schemas.topics import TopicName
 from tests.support.bus import CAMPAIGN
 from tests.support.command import Typed, typing
@@ -70,6 +71,8 @@ def api_with(letters: Sequence[KeptLetter]) -> Iterator[ScriptedApi]:
         yield api
 
 
+ADMIN_KEY = "df_admin"
+ADMIN = ApiKey(key_id="admin", workspace_id=ADMINISTRATION, name="a", key_hash=hash_api_key(ADMIN_KEY), created_at=1)
 BATCH_2 = Batch(batch_id="b2", workspace_id="w", name="Second", phone_ids=["n"], created_at=1)
 
 
@@ -86,7 +89,7 @@ async def _fill(connection: KafkaConnection) -> None:
 
     await create_missing(connection)
     async with KafkaPublisher(connection) as publisher:
-        for record in (*CAMPAIGN, BATCH_2):
+        for record in (*CAMPAIGN, BATCH_2, ADMIN):
             await write(publisher, record)
         await publisher.publish([_message(one) for one in (*LETTERS, *LETTERS[3:8])])
         await publisher.publish([Message(TopicName.DEAD_LETTER, b"x"), Message(TopicName.PARKING, None, b"key")])
@@ -107,6 +110,7 @@ def ask(
         connection: KafkaConnection = request.getfixturevalue("topics")
         monkeypatch.setenv("DIALFEED_KAFKA", connection.bootstrap)
         monkeypatch.setenv("DIALFEED_TOPIC_PREFIX", connection.prefix)
+        monkeypatch.setenv("DIALFEED_API_KEY", ADMIN_KEY)
         yield lambda *arguments: typed("dead-letters", "--from-topic", *arguments)
     else:
         monkeypatch.setenv("DIALFEED_API_KEY", "df_test")
@@ -290,3 +294,39 @@ def test_many_letters_are_walked_page_by_page(
 
 def _bare(index: int) -> DeadLetter:
     return a_letter(index, record=None)
+
+
+def dismissing(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Typed, list[Asked]]:
+    asked: list[Asked] = []
+
+    def answering(one: Asked) -> Scripted:
+        asked.append(one)
+        if one.path == "/api/call/dead-letters/dismissals":
+            return Scripted(data={"dismissed": 3})
+        group = {"key": "type", "count": 3, "oldest": None, "newest": None, "message": ""}
+        return Scripted(data={"groups": [group]})
+
+    with scripted_api(answering) as api:
+        ended = typing(capsys)("dead-letters", "--url", api.url, "--dismiss", "sent by mistake", *arguments)
+    return ended, [one for one in asked if one.path == "/api/call/dead-letters/dismissals"]
+
+
+def test_dismissing_says_how_many_and_needs_a_yes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALFEED_API_KEY", "df_test")
+    ended, asked = dismissing(capsys, "--batch", "b", "--parked")
+    assert (ended.code, asked) == (2, [])
+    assert "Dead letters to be dismissed: 3" in ended.err
+    ended, asked = dismissing(capsys, "--batch", "b", "--parked", "--yes", "--json")
+    assert (ended.code, ended.json) == (0, {"dismissed": 3})
+    assert [one.body for one in asked] == [{"reason": "sent by mistake", "batch": "b", "parked": True}]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--resolved", "--batch", "b"), ("--from-topic", "--batch", "b")])
+def test_what_cannot_be_dismissed_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("DIALFEED_API_KEY", "df_test")
+    ended, asked = dismissing(capsys, "--yes", *arguments)
+    assert (ended.code, asked) == (2, [])

@@ -28,7 +28,7 @@ from schemas.records import Agent, AgentVersion, Batch, CallingNumber, Chunk, Re
 from schemas.registry import registry_message
 from schemas.replay_jobs import ReplayProgress
 from schemas.topics import TopicName
-from tests.support.bus import CAMPAIGN
+from tests.support.bus import API_KEY, CAMPAIGN
 from tests.support.command import Type, typing
 from tests.support.samples import SCHEMA
 from tests.unit.schemas.test_replays import letter
@@ -48,6 +48,7 @@ def kafka(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setenv("DIALFEED_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("DIALFEED_KAFKA", kafka_bootstrap)
     monkeypatch.setenv("DIALFEED_TOPIC_PREFIX", connection.prefix)
+    monkeypatch.setenv("DIALFEED_API_KEY", API_KEY)
 
     async def fill() -> None:
         await create_missing(connection)

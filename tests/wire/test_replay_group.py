@@ -25,6 +25,7 @@ from schemas.replay_board import ReplayBoard, job_message, progress_message, sum
 from schemas.replay_jobs import DONE
 from schemas.topics import TopicName
 from tests.support.bus import Bus, bus_of_its_own, eventually
+from tests.support.edge_memory import MemoryStore
 from tests.unit.schemas.test_replays import job, letter
 from tests.wire.test_cli_replay import outcome_of, places, receipt
 
@@ -43,7 +44,7 @@ async def member(bus: Bus) -> AsyncIterator[ReplaysTopic]:
     async with AsyncExitStack() as stack:
         publisher = await stack.enter_async_context(KafkaPublisher(bus.connection))
         topic = await stack.enter_async_context(ReplaysTopic(bus.connection))
-        task = asyncio.create_task(ReplayGroup(bus.connection, publisher, topic, bus.registry).run())
+        task = asyncio.create_task(ReplayGroup(bus.connection, publisher, topic, bus.registry, MemoryStore()).run())
         try:
             yield topic
         finally:
