@@ -122,7 +122,13 @@ def _dismiss() -> Schema:
         "summary": "Dismiss dead letters: they are not listed, counted or replayed any more",
         "requestBody": body_of("NewDismissal", example),
         "responses": {
-            "200": answer_of(200, "how many were dismissed", object_of({"dismissed": COUNT}), {"dismissed": 3}),
+            "200": answer_of(
+                200,
+                "how many were dismissed",
+                object_of({"dismissed": COUNT}),
+                {"dismissed": 3},
+                message="Dead letters dismissed",
+            ),
             **errors_of(*SENDING, *ASKING, HttpCode.STORE_UNAVAILABLE),
         },
     }
