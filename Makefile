@@ -69,7 +69,7 @@ kafka: python
 # The installer and the build backend. A .venv that an interrupted run left behind is completed, or made anew.
 $(TOOLS): requirements-tools.lock | python
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv || $(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.lock || { \
+	@$(BIN)/python -m pip install --quiet --retries 2 --disable-pip-version-check --require-hashes -r requirements-tools.lock || { \
 		echo "The packages of requirements-tools.lock could not be fetched. The first run needs a network, or a mirror that pip knows (pip config set global.index-url ...)."; \
 		exit 1; } >&2
 	@touch $(TOOLS)
