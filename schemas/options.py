@@ -2,7 +2,8 @@
 
 The table here is closed and the only one. An option leaves it when a call supports it: the call then names it among its
 own fields. At a value that says what happens anyway (`dryRun: false`) an option is harmless, and null, blank or left
-out is not given. Every other unknown name is passed over with a warning.
+out is not given. A name that differs from an option's in case, hyphens and underscores only (`dry_run`) asks for it.
+Every other unknown name is passed over with a warning.
 """
 
 from __future__ import annotations
@@ -102,9 +103,11 @@ def unsupported(
     win. `prefix` comes before a name to make its path: `/` in a body, nothing for parameters and headers.
     """
     return [
-        FieldError(Code.UNSUPPORTED_OPTION, prefix + name, _refusal(name, options[name]))
+        FieldError(Code.UNSUPPORTED_OPTION, prefix + name, _refusal(name, options[option]))
         for name, value in given.items()
-        if name in options and name not in known and not _harmless(value, options[name])
+        if name not in known
+        and (option := option_named(name, options)) is not None
+        and not _harmless(value, options[option])
     ]
 
 
@@ -116,7 +119,7 @@ def unknown(
     code: WarningCode = WarningCode.UNKNOWN_FIELD,
 ) -> list[FieldWarning]:
     """Return a warning for each name that is neither the call's own nor an option, the first 20 and how many more."""
-    names = [name for name in given if name not in known and name not in options]
+    names = [name for name in given if name not in known and option_named(name, options) is None]
     found = [_warning(name, known, options, prefix, code) for name in names[:MOST_WARNINGS]]
     left_out = len(names) - MOST_WARNINGS
     if left_out > 0:
@@ -124,9 +127,15 @@ def unknown(
     return found
 
 
+def option_named(name: str, options: Mapping[str, Option] = OPTIONS) -> str | None:
+    """Return the option that a name means, in whatever case, with hyphens or underscores or without."""
+    found = name if name in options or len(name) > MOST_NAME else _NAMES.get(_letters(name))
+    return found if found in options else None
+
+
 def option_in_header(name: str) -> str | None:
     """Return the option that a header asks for by its name (`dry-run`, `X-Dry-Run`, `dryRun`), if any."""
-    return _HEADERS.get(_letters(name.lower().removeprefix("x-").removeprefix("dialfeed-")))
+    return option_named(name.lower().removeprefix("x-").removeprefix("dialfeed-"))
 
 
 def unsupported_header(headers: Iterable[tuple[str, str]]) -> list[FieldError]:
@@ -139,8 +148,8 @@ def unsupported_header(headers: Iterable[tuple[str, str]]) -> list[FieldError]:
 
 
 def decoded(others: Mapping[str, bytes], options: Mapping[str, Option] = OPTIONS) -> dict[str, Any]:
-    """Return fields of a body, of which only those named like options are decoded: `others` has JSON texts."""
-    return {name: _value(text) if name in options else ... for name, text in others.items()}
+    """Return fields of a body, of which only those that mean options are decoded: `others` has JSON texts."""
+    return {name: ... if option_named(name, options) is None else _value(text) for name, text in others.items()}
 
 
 def nearest_field(name: str, known: Iterable[str]) -> str | None:
@@ -200,7 +209,7 @@ def _kebab(name: str) -> str:
 
 
 def _letters(name: str) -> str:
-    return _SIGNS.sub("", name)
+    return _SIGNS.sub("", name).lower()
 
 
-_HEADERS: Final = {_letters(name.lower()): name for name in OPTIONS}
+_NAMES: Final = {_letters(name): name for name in (*STATUS_OPTIONS, *START_OPTIONS)}

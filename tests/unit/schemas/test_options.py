@@ -73,6 +73,12 @@ def test_a_value_that_says_what_happens_anyway_is_harmless(name: str, value: Any
     assert unknown([name], KNOWN) == []
 
 
+@pytest.mark.parametrize("name", ["dry_run", "dry-run", "DRYRUN", "dryrun", "Dry_Run"])
+def test_another_spelling_of_an_option_asks_for_it(name: str) -> None:
+    [error] = unsupported({name: True}, KNOWN)
+    assert (error.path, unknown([name], KNOWN), unsupported({name: False}, KNOWN)) == (f"/{name}", [], [])
+
+
 def test_what_a_call_knows_is_no_unsupported_option() -> None:
     assert unsupported({"dryRun": True}, {"dryRun"}) == []
 
@@ -86,17 +92,14 @@ def test_start_calling_does_not_take_part_of_a_batch() -> None:
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("dry_run", "dryRun"),
-        ("dry-run", "dryRun"),
-        ("DRYRUN", "dryRun"),
-        ("dryrun", "dryRun"),
+        ("dryRunn", "dryRun"),
+        ("dry_runs", "dryRun"),
         ("call_Data", "call_data"),
         ("calldata", "call_data"),
         ("batch_id", "batchId"),
-        ("on_error", "onError"),
         ("onErorr", "onError"),
         ("schedule_at", "scheduledAt"),
-        ("max_concurrency", "maxConcurrency"),
+        ("max_concurency", "maxConcurrency"),
         ("colour", None),
         ("metadata", None),
         ("x" * 500, None),
