@@ -50,6 +50,11 @@ def test_every_file_in_backticks_is_there(document: Document) -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+@each_document
+def test_prose_is_wrapped(document: Document) -> None:
+    assert document.wide_lines == [], f"python -m tests.support.wrap_markdown {document.name}"
+
+
 @each_current
 def test_every_command_line_can_be_typed(document: Document) -> None:
     for arguments in document.commands:
