@@ -22,7 +22,7 @@ from dialfeed.installation import find_kafka, kafka_unreachable
 from dialfeed.letter_options import filter_of, filter_options
 from dialfeed.letters import Letters
 from dialfeed.letters_api import ApiLetters
-from dialfeed.letters_export import export, require_known_ending
+from dialfeed.letters_export import STDOUT, export, require_known_ending
 from dialfeed.letters_topic import TopicLetters
 from dialfeed.letters_view import counts, render_counts, render_in_full, render_list
 from dialfeed.output import answer, print_json, show
@@ -57,7 +57,7 @@ MOST_SHOWN: Final = 1000
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="All, with their records: as CSV where FILE ends in .csv, as NDJSON in .ndjson, .jsonl or .json.",
+    help="All, with their records: CSV where FILE ends in .csv, NDJSON in .ndjson, .jsonl, .json or - (stdout).",
 )
 @click.option("--resolved", is_flag=True, help="Those that need no replay any more, and why.")
 @click.option("--dismiss", "reason", type=UTF8, metavar="REASON", help="Nobody mends them: they go out of sight.")
@@ -82,7 +82,9 @@ async def dead_letters(settings: Settings, /, **given: Any) -> None:
         answer(await _dismissed(settings, wanted, given), as_json)
         return
     async with _source(settings, wanted, given) as letters:
-        if file is not None:
+        if file == STDOUT:
+            await export(letters.rows(records=True), file)
+        elif file is not None:
             answer({"exported": await export(letters.rows(records=True), file), "file": str(file)}, as_json)
         elif by is not None:
             _answer_counts(counts(await letters.groups(GroupBy(by)), by, now_ms()), as_json)

@@ -1,10 +1,11 @@
 """The file that dead letters are exported to: their own fields, what was wrong, and where they belong.
 
-The name says the form: NDJSON or CSV. Corrected, it can be replayed or sent again.
+The name says the form: NDJSON or CSV; `-` is NDJSON on stdout. Corrected, it can be replayed or sent again.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -20,20 +21,23 @@ from schemas.edited_record import is_json
 
 TABLE: Final = ".csv"
 LINES: Final = (".ndjson", ".jsonl", ".json")
+STDOUT: Final = Path("-")
 
 
 def require_known_ending(path: Path) -> None:
     """Raise WrongUseError where the name does not say which form the file has."""
-    if path.suffix.lower() not in (TABLE, *LINES):
+    if path != STDOUT and path.suffix.lower() not in (TABLE, *LINES):
         raise WrongUseError(
             f"the name {path.name!r} has no ending of a file that --export writes",
             f"Let it end in {TABLE} (a table, for a spreadsheet program), or in {', '.join(LINES[:-1])} or {LINES[-1]} "
-            "(one JSON object a line).",
+            "(one JSON object a line), or give - for stdout.",
         )
 
 
 async def export(rows: AsyncIterator[dict[str, Any]], path: Path) -> int:
     """Write every row to the file, at once or not at all; return how many. Raise WrongUseError."""
+    if path == STDOUT:
+        return await _write(rows, sys.stdout.buffer)
     with _replaced(path) as file:
         if path.suffix.lower() != TABLE:
             return await _write(rows, file)

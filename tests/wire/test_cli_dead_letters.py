@@ -230,6 +230,12 @@ def test_counts_have_an_age_and_an_example(ask: Ask) -> None:
     assert "2027-01-15T08:00:00.000Z (" in ask("--group-by", "code").out
 
 
+def test_an_export_to_stdout_is_the_lines_of_the_file_and_nothing_else(ask: Ask) -> None:
+    ended = ask("--export", "-", "--code", "type", "--json")
+    assert ask("--export", "lines.ndjson", "--code", "type").code == ended.code == 0
+    assert ended.out == Path("lines.ndjson").read_text()
+
+
 def test_an_export_has_records_reasons_and_places(ask: Ask) -> None:
     ended = ask("--export", "failed.ndjson", "--json")
     assert ended.json == {"exported": 32, "file": "failed.ndjson"}
