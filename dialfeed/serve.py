@@ -49,6 +49,8 @@ from sinks.archive import Archive
 from sinks.calling_service import CallingService, Service
 from sinks.clickhouse import ClickHouse, connect
 from sinks.first_offsets import begin_at_the_end
+from sinks.kept_offsets import KeptOffsets, committed_by
+from sinks.load import GROUP as LOAD
 from sinks.load import Load
 from streams.pipeline import Limits
 
@@ -208,7 +210,8 @@ class _Runner(Protocol):
 async def _sink(
     settings: Settings, kafka: KafkaConnection, clickhouse: ClickHouse, publisher: Publisher
 ) -> tuple[_Runner, ...]:
-    load = Load(kafka, clickhouse, publisher, app_version=version("dialfeed"))
+    kept = KeptOffsets(clickhouse, committed_by(kafka, LOAD), accept=settings.sink_offsets == "accept")
+    load = Load(kafka, clickhouse, publisher, app_version=version("dialfeed"), kept=kept)
     return load, Archive(kafka, clickhouse, number_of=number_of), *await _calling_service(settings, kafka)
 
 

@@ -159,6 +159,12 @@ class Settings(BaseSettings):
         example="(a secret of 32 characters)",
         shown="unset: not signed",
     )
+    sink_offsets: Literal["check", "accept"] = _setting(
+        "check",
+        "whether the sink stops where ClickHouse and the offsets of Kafka do not fit, or takes them as they are, once",
+        rule="check or accept",
+        example="check",
+    )
     log: Literal["human", "json"] | None = _setting(
         None,
         "form of the log lines on stderr",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -24,6 +24,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectio
 from schemas.kafka_connection import KafkaConnection
 from schemas.messages import MustStopError, TryAgainError
 from sinks.errors import RowsRefusedError
+from sinks.kept_offsets import KeptOffsets
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -97,17 +98,19 @@ class Consuming(Generic[T]):
         weight_of: Callable[[ConsumerRecord], float] = lambda _: 1.0,
         unhurried: Callable[[Sequence[T]], bool] = lambda _: False,
         moved: Callable[[], None] = lambda: None,
+        kept: KeptOffsets | None = None,
     ) -> None:
         """Bound what is written at once: messages by their weight, 1 unless said otherwise, and bytes.
 
         `read` is pure and runs in a thread. `write` may be repeated; it raises TryAgainError or MustStopError.
         Of what is `unhurried` even one item waits for others. `moved` is called when partitions have moved away and
-        before others are worked on: forget what was read.
+        before others are worked on: forget what was read. With `kept` the store has to fit to the offsets.
         """
         self._name, self._topics, self._make_consumer = name, topics, make_consumer
         self._read, self._write = read, write
         self._most_messages, self._most_bytes, self._weight_of = most_messages, most_bytes, weight_of
-        self._unhurried, self._moved = unhurried, moved
+        self._unhurried, self._moved, self._kept = unhurried, moved, kept
+        self._unjudged: tuple[TopicPartition, ...] = ()  # partitions that are new here, and may not fit to the store
         self._step = max(most_messages // 8, 1)  # messages at a time; bytes are counted after each
         self._idle = asyncio.Event()  # cleared while a flush is being written
         self._idle.set()
@@ -180,11 +183,11 @@ class Consuming(Generic[T]):
                 self._turned = time.monotonic()
                 gathering = gathering or asyncio.ensure_future(self._gather(consumer))
                 flush, gathering = await gathering, None
-                if flush.offsets and flush.assignment == self._assignment:
+                if (flush.offsets or self._unjudged) and flush.assignment == self._assignment:
                     self._idle.clear()
                     gathering = asyncio.ensure_future(self._gather(consumer))
                     try:
-                        if await self._written(flush.items):
+                        if await self._written(flush) and flush.offsets:
                             await self._commit(consumer, flush.offsets)
                     finally:
                         self._idle.set()
@@ -243,12 +246,12 @@ class Consuming(Generic[T]):
             taking.cancel()
             moving.cancel()
 
-    async def _written(self, items: Sequence[T]) -> bool:
+    async def _written(self, flush: _Flush[T]) -> bool:
         pause = FIRST_PAUSE_SECONDS
         while True:
             self._turned = time.monotonic()
             try:
-                await self._write(items)
+                await self._write_and_keep(flush)
             except TryAgainError as error:
                 self._note_waiting(str(error))
             except RowsRefusedError as error:
@@ -260,9 +263,21 @@ class Consuming(Generic[T]):
             if self._interrupted.is_set():
                 return False
 
+    async def _write_and_keep(self, flush: _Flush[T]) -> None:
+        if self._kept is not None:
+            await self._kept.check([*self._unjudged, *flush.offsets])
+            self._unjudged = ()
+        if not flush.offsets:
+            return
+        await self._write(flush.items)
+        if self._kept is not None:
+            await self._kept.keep(flush.offsets)
+
     async def _commit(self, consumer: Consumer, offsets: Mapping[TopicPartition, int]) -> None:
         try:
             await consumer.commit(offsets)
+            if self._kept is not None:
+                self._kept.committed(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             # The partitions have moved; whoever has them now writes the same again, to the same effect.
             log.warning("commit_refused", consumer=self._name, error=type(error).__name__)
@@ -301,9 +316,13 @@ class Consuming(Generic[T]):
         except TimeoutError:
             log.warning("partitions_move_during_flush", consumer=self._name)
         self._moved()
+        if self._kept is not None:
+            self._kept.forget()
 
-    def take_up(self) -> None:
+    def take_up(self, assigned: Collection[TopicPartition] = ()) -> None:
         """Go on after partitions have moved."""
+        if self._kept is not None:
+            self._unjudged = tuple(assigned)
         self._moving.clear()
         self._has_partitions = True
         if not self._stopping:
@@ -320,4 +339,4 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         log.info("partitions_assigned", partitions=len(assigned))
-        self._consuming.take_up()
+        self._consuming.take_up(assigned)

@@ -33,6 +33,7 @@ from sinks.batch_states import BatchStates
 from sinks.consume import Consumer, Consuming, group_member
 from sinks.entries import LeftTimes
 from sinks.facts import read_left_times, read_receipts, refresh_contacts
+from sinks.kept_offsets import KeptOffsets
 from sinks.load_replays import ReplayLoad
 from sinks.load_rows import store
 from sinks.load_statuses import StatusesWritten, StatusLoad
@@ -71,6 +72,7 @@ class Load:
         *,
         app_version: str,
         make_consumer: Callable[[KafkaConnection, str], Consumer] = group_member,
+        kept: KeptOffsets | None = None,
     ) -> None:
         self._clickhouse, self._publisher, self._app_version = clickhouse, publisher, app_version
         self._statuses = StatusLoad(clickhouse, app_version)
@@ -89,6 +91,7 @@ class Load:
             weight_of=lambda message: 1 / STATUSES_A_CHUNK if message.topic == self._status_topic else 1.0,
             unhurried=_are_replayed,
             moved=self._forget,
+            kept=kept,
         )
 
     async def run(self) -> None:
