@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 GROUP: Final = "calling-service"
 ANSWER_WITHIN_SECONDS: Final = 10.0
 GIVE_UP_SECONDS: Final = 6 * 86_400.0
-"""A day less than `calls.dialer` is kept: where a service is away for less, no start is lost."""
+"""Less than `calls.dialer` is kept: where a service is away for less, no start is lost."""
 
 AT_A_TIME: Final = 8
 MOST_WAITING: Final = 10_000
