@@ -178,8 +178,8 @@ def test_a_body_that_asks_for_an_unsupported_option_is_not_sent(name: str) -> No
 
 
 def test_fields_of_a_body_without_effect_are_told_and_variables_of_records_are_not() -> None:
-    file = read(json.dumps({"batchId": "b", "dry_run": True, "autoStart": True, "call_data": [{**ONE, "dryRun": 1}]}))
+    file = read(json.dumps({"batchId": "b", "dryRunn": True, "autoStart": True, "call_data": [{**ONE, "dryRun": 1}]}))
     assert [warning.message for warning in file.notes.warnings] == [
-        "dry_run is unknown here and was ignored; did you mean dryRun? (dryRun is not supported)"
+        "dryRunn is unknown here and was ignored; did you mean dryRun? (dryRun is not supported)"
     ]
     assert [json.loads(record.raw) for record in file.records] == [{**ONE, "dryRun": 1}]
