@@ -183,7 +183,7 @@ def _ask() -> Schema:
                 200, "what would become of the records", ref("ReplayTried"), TRIED, message="Replay tried"
             ),
             "202": {**accepted, "headers": location},
-            **errors_of(*SENDING, *ASKING, HttpCode.IDEMPOTENCY_BODY_DIFFERS),
+            **errors_of(*SENDING, *ASKING, HttpCode.BATCH_NOT_FOUND, HttpCode.IDEMPOTENCY_BODY_DIFFERS),
         },
     }
 

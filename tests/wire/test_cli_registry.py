@@ -238,7 +238,7 @@ ADVICE = [
     ("key create", "Give either --workspace or --admin", ["key create --admin", "key create --workspace Acme"]),
     ("key create --workspace Nobody", "See `dialfeed workspace list`", ["workspace list"]),
     ("workspace create Acme", "Use it: its id is WORKSPACE", ["agent list --workspace WORKSPACE"]),
-    ("workspace create ' '", "Take 1 to 200 printable characters", ["workspace create Other"]),
+    ("workspace create ' '", "Take another name", ["workspace create Other"]),
     ("agent create --workspace Acme --schema bad.avsc", "Change the schema", [NEW_AGENT]),
     ("agent update AGENT --schema stricter.avsc", "make another agent", [f"{NEW_AGENT} --name stricter"]),
     (f"{NEW_NUMBER} 12125551001", "Use it: its phone id is PHONE", ["batch update BATCH --number PHONE"]),
