@@ -245,7 +245,7 @@ ADVICE = [
     (f"{NEW_NUMBER} +1212", "Correct the number", [f"{NEW_NUMBER} 12125551007"]),
     (f"{NEW_BATCH} --timezone Berlin x", "such as America/New_York", [f"{NEW_BATCH} --timezone America/New_York x"]),
     (f"{NEW_BATCH} --calling-hours 9-5 x", "as in 09:00-18:00", [f"{NEW_BATCH} --calling-hours 09:00-18:00 x"]),
-    (f"{NEW_BATCH} --day today x", "Days are sun, mon,", [f"{NEW_BATCH} --day sun --day 1 x"]),
+    (f"{NEW_BATCH} --day today x", "A day must be sun, mon,", [f"{NEW_BATCH} --day sun --day 1 x"]),
     (f"{NEW_CAMPAIGN} --number 12125551001 x", "Leave --number out, give another", [f"{NEW_CAMPAIGN} x"]),
     (
         "number delete PHONE",
