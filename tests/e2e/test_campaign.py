@@ -73,7 +73,7 @@ async def test_a_campaign_is_sent_started_called_and_completed(running: Installa
     batch = await new_batch(running)
     sent = (await running.post(*records(40), batch=batch)).json()["data"]
     [start] = await starts(running, batch, 1)
-    assert (start.command, start.reason, start.request_id) == ("start", "submission", sent["submissionId"])
+    assert (start.command, start.reason, start.request_id) == ("start", "submission", f"{sent['submissionId']}/0")
 
     summary = await simulate(running, batch, *way)
     assert (summary["calls"], summary["unfinished"]) == (40, 0)

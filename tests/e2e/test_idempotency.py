@@ -98,7 +98,7 @@ async def commands(pair: Pair, submission_id: str) -> list[DialerCommand]:
 
 
 def _is_start(message: Any, submission_id: str) -> bool:
-    return decode(message.value, DialerCommand).request_id == submission_id
+    return decode(message.value, DialerCommand).request_id == f"{submission_id}/0"
 
 
 async def announced(pair: Pair, submission_id: str) -> list[str | None]:
