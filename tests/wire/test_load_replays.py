@@ -301,7 +301,7 @@ async def test_a_status_sent_on_to_its_partition_keeps_its_history(clickhouse: C
     await sink.take(elsewhere)
 
     (forwarded,) = [each for each in sink.published.messages if each.topic == TopicName.STATUS]
-    assert forwarded.headers == (("dlq.replay-id", b"r"), ("forwarded", b"1"))
+    assert forwarded.headers == (("dlq.replay-id", b"r"), ("forwarded", b"%d" % ACCEPTED_AT))
 
 
 async def test_parked_letters_are_kept_beside_the_others(clickhouse: ClickHouse, batch: str) -> None:
