@@ -152,10 +152,11 @@ async def dead_letters(edge: Edge, request: Request) -> Response:
 
 
 async def dismissal(edge: Edge, request: Request) -> Response:
-    workspace_id = await edge.access.reader(request.headers.get("x-api-key"))
+    workspace_id = await edge.access.reader(api_key_of(request.headers))
+    warnings = beside(request)
     with edge.admission.enter() as place:
         body = await read_json_body(request, batches.BODY_LIMIT_BYTES, edge.settings.body_idle_seconds, place.hold)
-        return respond(await dismiss(edge, workspace_id, body))
+        return respond(await dismiss(edge, workspace_id, body), warnings)
 
 
 async def new_replay(edge: Edge, request: Request) -> Response:

@@ -68,10 +68,11 @@ def shows_area_code(text: str, digits: str) -> bool:
 
 def is_national_elsewhere(digits: str) -> bool:
     """Return whether digits are valid as dialled inside some country, and then are another number than with a plus."""
-    return len(digits) <= MOST_DIGITS and any(_is_valid_in(digits, region) for region in _regions(len(digits)))
+    return len(digits) <= MOST_DIGITS and any(is_valid_inside(digits, region) for region in _regions(len(digits)))
 
 
-def _is_valid_in(digits: str, region: str) -> bool:
+def is_valid_inside(digits: str, region: str) -> bool:
+    """Return whether digits are valid as dialled inside a region, and then are another number than with a plus."""
     try:
         parsed = rp.parse(digits, region)
     except rp.NumberParseException:

@@ -33,7 +33,13 @@ from phonenumbers import PhoneMetadata
 from schemas.invisible_characters import without_invisible
 from schemas.outcomes import FieldError
 from streams import phone_texts
-from streams.national_numbers import COUNTRY_CODE_MISSING, MOST_DIGITS, is_national_elsewhere, shows_area_code
+from streams.national_numbers import (
+    COUNTRY_CODE_MISSING,
+    MOST_DIGITS,
+    is_national_elsewhere,
+    is_valid_inside,
+    shows_area_code,
+)
 from streams.phone_texts import MISSING, TOO_MUCH_TEXT, TWO_NUMBERS, WRONG_TYPE, invalid
 
 MAX_INTEGER: Final = 999_999_999_999_999  # E.164 has at most 15 digits
@@ -56,6 +62,7 @@ _REASONS: Final[dict[int, FieldError]] = {
 
 # Without plus, the exchange must not begin with 0 or 1 either: 13800138000 is a Chinese mobile.
 _NORTH_AMERICAN: Final = re.compile(r"\+1[2-9][0-9]{9}|1[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch
+_LIKE_NORTH_AMERICAN: Final = re.compile(r"1[2-9][0-9]{9}").fullmatch
 _NORTH_AMERICAN_E164: Final = re.compile(r"\+1[2-9][0-9]{9}").fullmatch
 _NATIONAL_NORTH_AMERICAN: Final = re.compile(r"[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch
 _PLAIN: Final = re.compile(rf"\+?[1-9][0-9]{{0,{phone_texts.MAX_CHARACTERS - 2}}}").fullmatch
@@ -255,6 +262,8 @@ def _without_plus(digits: str) -> str | FieldError:
         return number if isinstance(number, str) and _is_valid(number) else COUNTRY_CODE_MISSING
     if isinstance(number, str) and (_is_valid_block(number[:-_TAIL], len(number)) or _is_valid(number)):
         return number
+    if _LIKE_NORTH_AMERICAN(digits):  # of other plans, only Chinese mobiles are written so by many
+        return COUNTRY_CODE_MISSING if is_valid_inside(digits, "CN") else number
     return COUNTRY_CODE_MISSING if is_national_elsewhere(digits) else number
 
 

@@ -105,7 +105,8 @@ def test_rejected_records_can_be_corrected_and_sent_again(typed: Type) -> None:
     with scripted_api() as api:
         ended = send(typed, api, "contacts.ndjson.rejected.ndjson")
     assert ended.code == 0
-    assert api.records == [contacts(4)[0], contacts(4)[3]]
+    of = {"_errors": [], "_submission": "s-0"}  # which dead letters these correct: the API takes it off again
+    assert api.records == [contacts(4)[0] | of | {"_index": 0}, contacts(4)[3] | of | {"_index": 3}]
 
 
 def test_no_file_of_rejected_records_is_left_if_there_are_none(typed: Type) -> None:
@@ -345,7 +346,7 @@ def test_rejected_rows_of_a_table_are_records_with_their_row_and_can_be_sent_aga
     assert (odd["_row"], odd["_errors"][0]["code"], odd["phoneNumber"]) == (5, "row_unreadable", "12125550004")
     with scripted_api() as api:
         send(typed, api, "contacts.csv.rejected.ndjson")
-    assert api.records[0] == TYPED[1]
+    assert api.records[0] == TYPED[1] | {"_errors": [], "_submission": "s", "_index": 1}
 
 
 def test_the_encoding_of_a_table_may_be_named(typed: Type) -> None:

@@ -126,6 +126,7 @@ async def ask_calls(asker: Asker, world: World) -> None:
     await asker.ask("GET", "/api/call/batches")
     await asker.ask("GET", "/api/call/batches/{userId}", "/api/call/batches/me")
     await asker.ask("GET", "/api/call/dead-letters")
+    await asker.ask("POST", "/api/call/dead-letters/dismissals", json={"reason": "left us", "batch": BATCH})
 
 
 async def ask_uploads(asker: Asker, world: World) -> None:

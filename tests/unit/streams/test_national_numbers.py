@@ -78,6 +78,7 @@ def test_a_national_number_is_not_taken_for_another_countrys(value: object) -> N
         ("84951234567", "+84951234567"),
         ("(91) 98765 43210", "+919876543210"),
         ("(44) 7700 900123", "+447700900123"),
+        ("12120000000", "+12120000000"),  # with its country code: possible is enough, whatever its exchange
         ("15123456789", "+15123456789"),  # valid in Germany too, but 1 and ten digits are North America
         ("+6505550125", "+6505550125"),  # with plus, possible is enough
         ("+(650) 555-0125", "+6505550125"),
