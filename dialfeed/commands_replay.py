@@ -113,7 +113,7 @@ def replay(
         from dialfeed.replay_dry_run import for_people, tried  # noqa: PLC0415  # loads much that a replay has no use for
 
         facts = asyncio.run(tried(settings, job, corrected, key_file))
-        facts |= _not_found(facts, corrected)
+        facts |= _from_file(facts, corrected)
         answer(facts if as_json else for_people(facts), as_json)
         return _how_it_ends(facts)
     resolved = partial(resolved_for, settings, key_file)
@@ -121,7 +121,7 @@ def replay(
     stopped_by = run.to_its_end()
     if run.state is not None:
         facts = summary(run.state)
-        facts |= _not_found(facts, corrected) | map_not_found(run.map_not_found, facts["selected"])
+        facts |= _from_file(facts, corrected) | map_not_found(run.map_not_found, facts["selected"])
         answer(facts if as_json else readable(facts), as_json)
     if stopped_by is not None:
         raise stopped_by
@@ -184,7 +184,7 @@ class _Run:
         if self._interrupted:
             return ExitCode.INTERRUPTED
         facts = summary(self.state) if self.state is not None else {}
-        return _how_it_ends(facts | _not_found(facts, self._file))
+        return _how_it_ends(facts | _from_file(facts, self._file))
 
     def to_its_end(self) -> CommandError | None:
         """Run, or go on; return what stopped it on the way, after which it can be resumed. Raise CommandError."""
@@ -257,15 +257,18 @@ class _Run:
         return error
 
 
-def _not_found(facts: Mapping[str, Any], file: CorrectedFile | None) -> dict[str, int]:
-    """Return how many records of the file have no dead letter, if there are such; known at the end only."""
-    if facts.get("state", DONE) != DONE:
+def _from_file(facts: Mapping[str, Any], file: CorrectedFile | None) -> dict[str, Any]:
+    """Return what a spreadsheet program did to the file, and at the end how many of its records have no dead letter."""
+    if file is None:
         return {}
-    found = facts.get("selected", 0) + facts.get("skippedBecause", {}).get("tooLarge", 0)
-    missing = len(file.records) - found if file is not None else 0
-    return {"notFound": missing} if missing > 0 else {}
+    said = file.remarks.facts()
+    if facts.get("state", DONE) != DONE:
+        return said
+    found = facts.get("selected", 0) + facts.get("skippedBecause", {}).get("tooLarge", 0) + file.remarks.left_out
+    missing = len(file.records) - found
+    return said | ({"notFound": missing} if missing > 0 else {})
 
 
 def _how_it_ends(facts: Mapping[str, Any]) -> ExitCode:
-    incomplete = any(facts.get(name) for name in ("failed", "parked", "pending", "notFound"))
+    incomplete = any(facts.get(name) for name in ("failed", "parked", "pending", "notFound", "leftOut"))
     return ExitCode.SOME_FAILED if incomplete else ExitCode.DONE

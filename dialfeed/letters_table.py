@@ -14,8 +14,8 @@ from typing import IO, Final
 import msgspec
 
 from dialfeed.exits import WrongUseError
-from dialfeed.formula_cells import disarmed
 from ingest_api.tables.delimited import MAX_LINE_CHARACTERS
+from ingest_api.tables.formula_cells import disarmed
 from ingest_api.tables.rows import MAX_COLUMNS
 from schemas.edited_record import shown
 from schemas.returned import EXPORTED

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -19,6 +19,7 @@ import msgspec
 
 from dialfeed.exits import WrongUseError
 from dialfeed.plain_text import one_line
+from dialfeed.replay_remarks import Remarks
 from dialfeed.replay_table import Declared, EditedRow, read_rows
 from schemas.dead_letters import DeadLetter
 from schemas.edited_record import is_same, is_utf8, members_of, put_together
@@ -66,10 +67,14 @@ class EditedLine:
 
 @dataclass(frozen=True, slots=True)
 class CorrectedFile:
-    """The corrected records by their place, and the SHA-256 of the file, by which it is known again."""
+    """The corrected records by their place, and the SHA-256 of the file, by which it is known again.
+
+    `remarks` say what a spreadsheet program did to the file, once its records are laid over the dead letters.
+    """
 
     records: Mapping[Place, EditedLine | EditedRow]
     sha256: str
+    remarks: Remarks = field(default_factory=Remarks)
 
     def replacements_for(self, job: ReplayJob, registry: Registry) -> Replacements:
         """Return what stands in place of each dead letter; a table's cells are of the types that are declared."""
@@ -78,7 +83,7 @@ class CorrectedFile:
     def replacements(self, declared: Declared) -> Replacements:
         """Return the same where it is known what is declared."""
         return {
-            place: partial(one.laid_over, declared) if isinstance(one, EditedRow) else one.laid_over
+            place: partial(one.laid_over, declared, self.remarks) if isinstance(one, EditedRow) else one.laid_over
             for place, one in self.records.items()
         }
 

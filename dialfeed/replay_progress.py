@@ -12,6 +12,7 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from dialfeed.replay_remarks import said
 from dialfeed.replay_runner import Sight, Watch
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ def readable(facts: Mapping[str, Any]) -> dict[str, Any]:
         shown["skippedBecause"] = because
     if "mapNotFound" in facts:
         shown["mapNotFound"] = f"{', '.join(facts['mapNotFound'])}: no record has it; see its spelling in --map"
-    return shown
+    return shown | said(facts)
 
 
 def _lines() -> Watch:

@@ -1,27 +1,33 @@
 """The table of corrected records: each row is laid over the dead letter it is from, so that only what changed is read.
 
-An export shows texts, numbers, nested values and nothing alike as cells. A cell that still shows its field leaves that
-field its JSON value; a changed one is read as the schema's type, as `send` and `upload` read it.
+An export shows texts, numbers, nested values and nothing alike as cells. A cell that still shows its field, or what a
+spreadsheet program makes of it, leaves that field its JSON value; a changed one is read as the schema's type, as `send`
+and `upload` read it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from dialfeed.exits import WrongUseError
-from dialfeed.formula_cells import rearmed_table
-from ingest_api.tables.cells import reader_of, text_if_misread, text_of
-from ingest_api.tables.columns import column_of
+from dialfeed.replay_remarks import Remarks
+from ingest_api.tables.cells import is_number, phone_text, reader_of, text_if_misread, text_of
+from ingest_api.tables.columns import PHONE, column_of
+from ingest_api.tables.formula_cells import rearmed_table
 from ingest_api.tables.numbers import POINT, Numbers
 from ingest_api.tables.reading import read_table
+from ingest_api.tables.rewritten import is_rewritten
+from ingest_api.tables.rewritten_dates import is_same_day
+from ingest_api.tables.rewritten_numbers import is_same_number, is_shortened
 from ingest_api.tables.rows import BadCell, Cell, Row, Table, TableError, is_empty
 from schemas.dead_letters import DeadLetter
-from schemas.edited_record import RECORD, is_unchanged, members_of, put_together
-from schemas.replay_changes import Place
+from schemas.edited_record import RECORD, is_unchanged, members_of, put_together, shown
+from schemas.replay_changes import LeftOutError, Place
 from schemas.returned import added_among
 from schemas.variable_scalars import BOOLEAN, DOUBLE, LONG
 from schemas.variable_shapes import Field, Record
@@ -33,30 +39,63 @@ _KEEP: Final = "Nothing was sent. Keep the columns `_submission` and `_index` as
 
 
 @dataclass(frozen=True, slots=True)
+class _Edited:
+    """What somebody made of a cell, as JSON; None where its field goes. `lost_digits`: a program shortened it since."""
+
+    value: bytes | None
+    lost_digits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EditedRow:
-    """A row of the table, without its marks. `numbers` says how numbers are written in it."""
+    """A row of the table, without its marks.
+
+    `numbers` says how numbers are written in it; `number` is what a spreadsheet program shows beside it.
+    """
 
     names: Sequence[str]
     cells: Sequence[Cell]
     numbers: Numbers = POINT
+    number: int = field(default=0, compare=False)
 
-    def laid_over(self, declared: Declared, letter: DeadLetter, record: bytes) -> bytes:
-        """Return what the row makes of a record that failed: the very bytes where nothing was changed."""
+    def laid_over(self, declared: Declared, remarks: Remarks, letter: DeadLetter, record: bytes) -> bytes:
+        """Return what the row makes of a record that failed: the very bytes where nothing was changed.
+
+        Raise LeftOutError where a number that was edited has lost its digits since.
+        """
         before = members_of(record)
         members = dict(before)
         for name, cell in zip(self.names, self.cells, strict=True):
-            if is_unchanged(before.get(name), _text(cell), decimal_comma=self.numbers.decimal_comma):
+            was, text = before.get(name), _text(cell)
+            if text == shown(was):
                 continue
-            value = self._value(_field(declared(letter), name), name, cell, before.get(name))
-            if value is None:
+            edited = self._edited(partial(_field, declared, letter, name), name, cell, was)
+            if edited is None:
+                remarks.add_rewritten(name, self.number)
+            elif edited.lost_digits:
+                remarks.add_left_out(name, self.number)
+                raise LeftOutError
+            elif edited.value is None:
                 members.pop(name, None)
             else:
-                members[name] = value
+                members[name] = edited.value
         return record if members == before else put_together(record, members)
 
     def says_as(self, other: EditedRow) -> bool:
         """Return whether both say the same of their record."""
         return self == other
+
+    def _edited(self, field_of: Callable[[], Field | None], name: str, cell: Cell, was: bytes | None) -> _Edited | None:
+        """Return what somebody made of a cell; None where a spreadsheet program may have done it."""
+        text = _text(cell)
+        if is_unchanged(was, text, decimal_comma=self.numbers.decimal_comma):
+            return None
+        field = field_of()
+        value = self._value(field, name, cell, was)
+        if is_rewritten(shown(was), text) and not _corrects(field, name, cell, was, value):
+            return None
+        number = field is not None and is_number(field.shape)
+        return _Edited(value, type(cell) is str and is_shortened(text, number=number))
 
     def _value(self, field: Field | None, name: str, cell: Cell, before: bytes | None) -> bytes | None:
         """Return a changed cell as JSON; None where an emptied one takes its field away."""
@@ -101,15 +140,36 @@ def _row(row: Row, names: Sequence[str], marks: frozenset[str], numbers: Numbers
     except ValueError:
         raise WrongUseError(f"row {row.number} of the file has no number in the column `_index`", _KEEP) from None
     own = {name: cell for name, cell in cells.items() if name not in marks}
-    return place, EditedRow(tuple(own), tuple(own.values()), numbers)
+    return place, EditedRow(tuple(own), tuple(own.values()), numbers, row.number)
 
 
 def _text(cell: Cell) -> str:
     return "" if cell is None else text_of(cell)
 
 
-def _field(variables: Record | None, name: str) -> Field | None:
-    return next((field for field in variables.fields if field.name == name), None) if variables is not None else None
+def _field(declared: Declared, letter: DeadLetter, name: str) -> Field | None:
+    variables = declared(letter)
+    return next((one for one in variables.fields if one.name == name), None) if variables is not None else None
+
+
+def _corrects(field: Field | None, name: str, cell: Cell, was: bytes | None, value: bytes | None) -> bool:
+    """Say whether a cell that a program may have rewritten is a correction all the same.
+
+    It is one where the schema rejects what was exported, takes what came back, and both can only mean the same number
+    or day: `12.50` as text, 31/01/2026. Of a telephone number where it loses the `.0` of an amount.
+    """
+    before, text = shown(was), _text(cell)
+    if name == PHONE:
+        return before != text and phone_text(before) == text
+    if field is None or was is None or value is None:
+        return False
+    if not is_same_number(before, text) and not (type(cell) is str and is_same_day(before, text)):
+        return False
+    return _fails(field, was) and not _fails(field, value)
+
+
+def _fails(field: Field, value: bytes) -> bool:
+    return next(field.shape.errors(msgspec.json.decode(value), ()), None) is not None
 
 
 def _alike(before: bytes, cell: Cell, numbers: Numbers) -> Any:

@@ -13,11 +13,9 @@ from functools import partial
 from typing import BinaryIO, Final, cast
 
 from dialfeed.exits import WrongUseError
-from dialfeed.formula_cells import rearmed_table
 from dialfeed.record_files import MAX_LINE_BYTES, FileRecord, RecordFile, read_records
 from ingest_api.tables.reading import ZIP, TableRecord, read_table, records_of
 from ingest_api.tables.rows import TableError
-from schemas.returned import is_exported
 from schemas.variable_shapes import Record
 
 _ONLY_TABLES: Final = (ZIP, b"\xd0\xcf\x11\xe0", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -69,8 +67,6 @@ def _table(file: BinaryIO, variables: Variables, encoding: str | None) -> Record
         table = read_table(file, encoding)
         if table.again is not None:  # nothing is sent of a text that cannot be read to its end
             deque(table.again(), maxlen=0)
-        if is_exported(table.header.cells):
-            table = rearmed_table(table)
         records_of(table, None)  # a wrong header is told before anybody is asked for a schema
         records = records_of(table, variables())
     except TableError as error:

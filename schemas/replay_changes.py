@@ -24,11 +24,15 @@ Place = tuple[str, int]
 """A record: (submission id, index in it)."""
 
 
+class LeftOutError(ValueError):
+    """The correction of a record cannot be read for certain: nothing is tried of it."""
+
+
 class Edit(Protocol):
     """A correction that depends on what failed."""
 
     def __call__(self, letter: DeadLetter, record: bytes, /) -> bytes:
-        """Return what is tried in place of `record`, which failed."""
+        """Return what is tried in place of `record`, which failed; raise LeftOutError."""
         ...
 
 
@@ -78,7 +82,10 @@ class Changes:
         return [move.old for move in self.moves if move.old not in self.renamed and move.old != move.new]
 
     def apply(self, letter: DeadLetter) -> Attempt | None:
-        """Return what is to be tried of a letter, beginning from what was tried last; None if there are no bytes."""
+        """Return what is to be tried of a letter, beginning from what was tried last; None if there are no bytes.
+
+        Raise LeftOutError.
+        """
         record = letter.record if letter.tried is None else letter.tried
         done: list[str] = []
         replacement = (self.replacements or {}).get((letter.submission_id, letter.record_index))

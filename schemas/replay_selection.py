@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from schemas.dead_letter_query import DeadLetterFilter, ResolvedWith
 from schemas.dead_letters import DeadLetter, DeadLetterDecoder
 from schemas.messages import int_header, text_header
-from schemas.replay_changes import Attempt, Changes, Place, Replacements
+from schemas.replay_changes import Attempt, Changes, LeftOutError, Place, Replacements
 from schemas.replay_slices import size_of
 from schemas.topics import MAX_MESSAGE_BYTES
 
@@ -96,7 +96,10 @@ class Selection:
             letter = replace(letter, workspace_id=self._owner(letter))
         if not self._wanted.matches(letter) or not self._in_file(letter) or not self._may_move(letter):
             return None
-        attempt, reason = self._attempt(letter)
+        try:
+            attempt, reason = self._attempt(letter)
+        except LeftOutError:  # as if it were not in the file, whose reader counts it
+            return None
         self.counts[reason] += 1
         return attempt
 

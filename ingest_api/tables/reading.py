@@ -8,20 +8,22 @@ for one in records_of(table, variables):                  # raises TableError wh
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from ingest_api.tables.cells import MisreadError
-from ingest_api.tables.columns import Column, columns_of
+from ingest_api.tables.columns import PHONE, Column, columns_of
 from ingest_api.tables.delimited import read_delimited
+from ingest_api.tables.formula_cells import rearmed_table
 from ingest_api.tables.other_files import refusal_of
-from ingest_api.tables.rows import LAST_ASCII, BadCell, Row, Table, TableError, is_empty
+from ingest_api.tables.rewritten_numbers import is_shortened
+from ingest_api.tables.rows import LAST_ASCII, BadCell, Cell, Row, Table, TableError, is_empty
 from ingest_api.tables.workbook import read_workbook
 from schemas.outcomes import Code, FieldError
-from schemas.returned import shortened
+from schemas.returned import is_exported, shortened
 from schemas.variable_scalars import error_at
 from schemas.variable_shapes import Record
 
@@ -60,13 +62,31 @@ def read_table(file: BinaryIO, encoding: str | None = None) -> Table:
 def records_of(table: Table, variables: Record | None) -> Iterator[TableRecord]:
     """Return the records, made as they are taken; a wrong header raises TableError at once.
 
-    `variables` is the shape of what the agent's schema declares; None where no schema is known.
+    `variables` is the shape of what the agent's schema declares; None where no schema is known. Exported dead letters
+    are read without the quotes that stand before formulas, and a number that lost its digits fails.
     """
+    exported = is_exported(table.header.cells)
+    if exported:
+        table = rearmed_table(table)
     columns = columns_of(table.header, variables, table.numbers)
+    if exported:
+        columns = [replace(column, read=partial(_unshortened, column)) for column in columns]
     numeric = [place for place, column in enumerate(columns) if column.numeric]
     if table.again is not None and numeric:
         table.numbers.look_at(partial(_texts, table.again, numeric))
     return (_record(row, columns) for row in table.rows)
+
+
+def _unshortened(column: Column, cell: Cell) -> Any:
+    """Read a cell of an export; raise MisreadError where a spreadsheet program has shortened its number."""
+    if type(cell) is str and is_shortened(cell, number=column.numeric):
+        raise MisreadError(
+            cell,
+            f"a spreadsheet program has rewritten the cell: {cell.strip()!r} has lost digits; write all of them, or "
+            "use `dialfeed replay --from`, which keeps what nobody edited",
+            Code.PHONE_INVALID if column.name == PHONE else Code.FORMAT,
+        )
+    return column.read(cell)
 
 
 def _texts(again: Callable[[], Iterator[Row]], places: Sequence[int]) -> Generator[str, None, None]:

@@ -311,6 +311,32 @@ def test_a_table_that_was_exported_and_corrected_is_read_by_the_agents_schema(
     ]
 
 
+def test_what_a_spreadsheet_program_rewrote_is_not_sent_and_is_said(kafka: KafkaConnection, typed: Type) -> None:
+    put(kafka, *(letter(n, record=b'{"phoneNumber":"442079460123","name":7,"pin":"007"}') for n in range(4)))
+    assert typed("dead-letters", "--from-topic", "--export", "failed.csv").code == 0
+    table = Path("failed.csv").read_text(encoding="utf-8-sig")
+    table = table.replace("442079460123,7,007,", "4.42079E+11,7,7,").replace(",7,7,", ",8,7,", 1)
+    first, *others, last = table.splitlines(keepends=True)
+    table = "".join([first, *others, last.replace(",7,7,", ",7,5.5E+12,")])
+    Path("failed.csv").write_text(table, encoding="utf-8-sig")
+    asked = typed("replay", "--from", "failed.csv", "--dry-run", "--json").json
+    with pipeline(kafka) as seen:
+        ended = typed("replay", "--from", "failed.csv", "--json")
+    assert [record for chunk in seen for record in chunk.records] == [
+        b'{"phoneNumber":"442079460123","name":"8","pin":"007"}',
+        *[b'{"phoneNumber":"442079460123","name":7,"pin":"007"}'] * 2,
+    ]
+    said = {
+        "rewrittenCells": {"phoneNumber": {"cells": 4, "rows": [2, 3, 4, 5]}, "pin": {"cells": 3, "rows": [2, 3, 4]}},
+        "leftOut": {"pin": {"cells": 1, "rows": [5]}},
+    }
+    assert all({name: answered.get(name) for name in said} == said for answered in (asked, ended.json))
+    assert (ended.code, ended.json["selected"], "notFound" in ended.json) == (1, 3, False)
+    told = typed("replay", "--from", "failed.csv", "--dry-run").out
+    assert "7 cells that a spreadsheet program rewrote kept their exported value: phoneNumber (4: rows 2, 3" in told
+    assert "4.42079E+11" not in told + ended.out + ended.err
+
+
 def test_a_file_that_does_not_say_where_its_records_are_from_sends_nothing(kafka: KafkaConnection, typed: Type) -> None:
     Path("corrected.ndjson").write_text('{"phoneNumber": "12125559999"}\n')
     ended = typed("replay", "--from", "corrected.ndjson")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dialfeed.formula_cells import disarmed, rearmed
 from dialfeed.table_files import read_contacts
+from ingest_api.tables.formula_cells import disarmed, rearmed
+from ingest_api.tables.reading import read_table, records_of
 from schemas.returned import cleared
 from tests.support.exports import exported, replayed
 from tests.support.uploads import xlsx
@@ -78,6 +79,26 @@ async def test_an_exported_table_is_sent_again_without_the_quotes(tmp_path: Path
     with path.open("rb") as stream, read_contacts(stream, lambda: None) as contacts:
         found = [json.loads(cleared(record.raw)) for record in contacts.records]
     assert found == [{"phoneNumber": "+4915123456789", "=n": "'=1"}]
+
+
+async def test_an_exported_table_is_uploaded_without_the_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    await exported(path, b'{"phoneNumber":"+4915123456789","=n":"\'=1"}')
+    with path.open("rb") as stream:
+        found = [json.loads(cleared(record.raw)) for record in records_of(read_table(stream), None)]
+    assert found == [{"phoneNumber": "+4915123456789", "=n": "'=1"}]
+
+
+@pytest.mark.parametrize("name", ["phoneNumber", "account"])
+async def test_a_number_of_an_exported_table_that_lost_its_digits_fails_its_row(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "failed.csv"
+    record = {"phoneNumber": "+4915123456789", "account": "x", name: "442079460123"}
+    await exported(path, json.dumps(record).encode(), json.dumps(record).encode())
+    path.write_text(path.read_text(encoding="utf-8").replace("442079460123", "4.42079E+11", 1), encoding="utf-8")
+    with path.open("rb") as stream:
+        first, second = records_of(read_table(stream), None)
+    assert [(error.path, "4.42079E+11" in error.message) for error in first.errors] == [(f"/{name}", True)]
+    assert second.errors == ()
 
 
 def test_a_table_of_the_callers_own_keeps_its_quotes(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from dialfeed.exits import WrongUseError
 from dialfeed.replay_file import read_corrected
 from schemas.agent_schemas import parse_schema
 from schemas.dead_letters import DeadLetter
+from schemas.replay_changes import Changes, LeftOutError
 from schemas.variable_shapes import Record
 from tests.support.exports import exported, replayed, unknown
 from tests.support.letter_pages import a_letter
@@ -26,6 +28,7 @@ SCHEMA = {
         {"name": "vip", "type": "boolean"},
         {"name": "tags", "type": {"type": "array", "items": "string"}},
         {"name": "note", "type": ["null", "string"]},
+        {"name": "day", "type": {"type": "int", "logicalType": "date"}, "default": 0},
     ],
 }
 DECLARED = parse_schema(json.dumps(SCHEMA)).variables
@@ -89,6 +92,82 @@ async def test_nor_does_it_matter_how_a_spreadsheet_program_writes_it_again(tmp_
 
     rewritten(path, as_programs_do, delimiter=";", quoting=csv.QUOTE_ALL)
     assert replayed(path, letters, declared) == [*RECORDS[:-1], None]
+
+
+async def test_what_a_spreadsheet_program_rewrote_keeps_its_value_beside_what_somebody_edited(tmp_path: Path) -> None:
+    path = tmp_path / "failed.csv"
+    record = (
+        b'{"phoneNumber":"442079460123","code":"007","amount":12.50,"visits":3,"vip":true,"due":"2026-01-31",'
+        b'"card":12345678901234567890,"note":"a\\r\\nb"}'
+    )
+    letters = await exported(path, record, record)
+
+    def as_programs_do(table: list[dict[str, str]]) -> None:
+        for row in table:
+            row.update(phoneNumber="4.42079E+11", code="7", amount="12,5", vip="WAHR", due="31.01.26")
+            row.update(card="1.23457E+19", note="a\nb")
+        table[1].update(visits="4")
+
+    rewritten(path, as_programs_do, delimiter=";")
+    corrected = read_corrected(path)
+    changes = Changes(replacements=corrected.replacements(declared))
+    tried = [changes.apply(letter) for letter in letters]
+    assert [one and one.record for one in tried] == [record, record.replace(b'"visits":3', b'"visits":4')]
+    names = ["phoneNumber", "code", "amount", "vip", "due", "card", "note"]
+    assert corrected.remarks.facts() == {"rewrittenCells": {name: {"cells": 2, "rows": [2, 3]} for name in names}}
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "cell", "after"),
+    [
+        ("amount", '"12.50"', "12.5", b"12.5"),
+        ("amount", '"1,500"', "1500", b"1500"),
+        ("amount", '"1,500"', "1.5", None),
+        ("amount", '"1.500"', "1.5", None),
+        ("amount", '"12345678901234567890"', "1.23457E+19", None),
+        ("visits", '"007"', "7", b"7"),
+        ("code", '"007"', "7", None),
+        ("code", "7", "7.0", None),
+        ("day", '"31/01/2026"', "2026-01-31", b'"2026-01-31"'),
+        ("day", '"31/01/2026"', "31/01/26", None),
+        ("day", '"01/02/2026"', "2026-02-01", None),
+        ("day", '"2026-01-31"', "2026-01-31 00:00:00", None),
+        ("code", '"31/01/2026"', "2026-01-31", None),
+        ("phoneNumber", '"12125551001.0"', "12125551001", b'"12125551001"'),
+        ("phoneNumber", '"07700900123"', "7700900123", None),
+        ("phoneNumber", '"4930901820"', "+4930901820", b'"+4930901820"'),
+    ],
+)
+async def test_a_correction_that_looks_rewritten_counts_where_it_can_only_mean_the_same(
+    tmp_path: Path, name: str, before: str, cell: str, after: bytes | None
+) -> None:
+    path = tmp_path / "failed.csv"
+    record = f'{{"{name}":{before}}}'.encode()
+    letters = await exported(path, record)
+    rewritten(path, lambda table: table[0].update({name: cell}))
+    expected = record if after is None else b'{"%b":%b}' % (name.encode(), after)
+    assert replayed(path, letters, declared) == [expected]
+
+
+async def test_a_day_that_a_workbook_holds_as_a_date_is_no_edit(tmp_path: Path) -> None:
+    letters = [a_letter(0, record=b'{"day":"31/01/2026","code":"1-2"}')]
+    path = tmp_path / "corrected.xlsx"
+    made = [dt.datetime(2026, 1, 31), dt.datetime(2026, 2, 1)]  # noqa: DTZ001  a cell has no zone
+    path.write_bytes(xlsx(["day", "code", "_index", "_submission"], [*made, 0, "s"]))
+    assert replayed(path, letters, declared) == [letters[0].record]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"), [("code", "4.42E+11"), ("phoneNumber", "4.42079E+11"), ("amount", "4.42079E+11")]
+)
+async def test_an_edited_number_that_lost_its_digits_is_left_out_and_said(tmp_path: Path, name: str, cell: str) -> None:
+    path = tmp_path / "failed.csv"
+    letters = await exported(path, b'{"%b":12125551001}' % name.encode())
+    rewritten(path, lambda table: table[0].update({name: cell}))
+    corrected = read_corrected(path)
+    with pytest.raises(LeftOutError):
+        Changes(replacements=corrected.replacements(declared)).apply(letters[0])
+    assert corrected.remarks.facts() == {"leftOut": {name: {"cells": 1, "rows": [2]}}}
 
 
 async def test_a_changed_cell_is_read_as_the_type_that_the_schema_declares(tmp_path: Path) -> None:
