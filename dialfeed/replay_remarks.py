@@ -46,8 +46,8 @@ def said(facts: Mapping[str, Any]) -> dict[str, str]:
         )
     if left_out := facts.get("leftOut"):
         sentences["leftOut"] = (
-            f"not sent, because a spreadsheet program shortened a number that was edited: {_listed(left_out)}; "
-            "format the column as text, write all digits, and replay them again"
+            f"not sent, because a spreadsheet program rewrote a cell that was edited: {_listed(left_out)}; "
+            "format the column as text, write the whole value, and replay them again"
         )
     return sentences
 

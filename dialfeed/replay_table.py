@@ -21,7 +21,7 @@ from ingest_api.tables.columns import PHONE, column_of
 from ingest_api.tables.formula_cells import rearmed_table
 from ingest_api.tables.numbers import POINT, Numbers
 from ingest_api.tables.reading import read_table
-from ingest_api.tables.rewritten import is_rewritten
+from ingest_api.tables.rewritten import has_lost_its_form, is_rewritten
 from ingest_api.tables.rewritten_dates import is_same_day
 from ingest_api.tables.rewritten_numbers import is_same_number, is_shortened
 from ingest_api.tables.rows import BadCell, Cell, Row, Table, TableError, is_empty
@@ -40,10 +40,10 @@ _KEEP: Final = "Nothing was sent. Keep the columns `_submission` and `_index` as
 
 @dataclass(frozen=True, slots=True)
 class _Edited:
-    """What somebody made of a cell, as JSON; None where its field goes. `lost_digits`: a program shortened it since."""
+    """What somebody made of a cell, as JSON; None where its field goes. `is_doubtful`: a program rewrote it since."""
 
     value: bytes | None
-    lost_digits: bool
+    is_doubtful: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class EditedRow:
     def laid_over(self, declared: Declared, remarks: Remarks, letter: DeadLetter, record: bytes) -> bytes:
         """Return what the row makes of a record that failed: the very bytes where nothing was changed.
 
-        Raise LeftOutError where a number that was edited has lost its digits since.
+        Raise LeftOutError where a spreadsheet program rewrote what was edited.
         """
         before = members_of(record)
         members = dict(before)
@@ -72,7 +72,7 @@ class EditedRow:
             edited = self._edited(partial(_field, declared, letter, name), name, cell, was)
             if edited is None:
                 remarks.add_rewritten(name, self.number)
-            elif edited.lost_digits:
+            elif edited.is_doubtful:
                 remarks.add_left_out(name, self.number)
                 raise LeftOutError
             elif edited.value is None:
@@ -95,7 +95,9 @@ class EditedRow:
         if is_rewritten(shown(was), text) and not _corrects(field, name, cell, was, value):
             return None
         number = field is not None and is_number(field.shape)
-        return _Edited(value, type(cell) is str and is_shortened(text, number=number))
+        shortened = type(cell) is str and is_shortened(text, number=number)
+        is_text = name != PHONE and not number and was is not None and was[:1] == b'"'
+        return _Edited(value, shortened or (is_text and has_lost_its_form(shown(was), text)))
 
     def _value(self, field: Field | None, name: str, cell: Cell, before: bytes | None) -> bytes | None:
         """Return a changed cell as JSON; None where an emptied one takes its field away."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ingest_api.tables.rewritten_dates import is_rewritten_date
+from ingest_api.tables.rewritten_dates import is_reformatted_day, is_rewritten_date
 from ingest_api.tables.rewritten_numbers import is_rewritten_number
 
 MAX_CHARACTERS: Final = 32_767
@@ -21,6 +21,8 @@ _TRUE: Final = re.compile(
 _FALSE: Final = re.compile(
     r"false|falsch|faux|falso|onwaar|fałsz|nepravda|falskt|falsk|usann|epätosi|hamis|ложь", re.IGNORECASE
 )
+_ZEROS_BEFORE: Final = re.compile("0[0-9]+")
+_DIGITS: Final = re.compile("[1-9][0-9]*")
 _BREAKS: Final = re.compile(r"\r\n|\r")
 _BLANKS: Final = re.compile("[\xa0\u202f\u2007]")
 _ERRORS: Final = re.compile(r"##+|#(?:NAME\?|VALUE!|REF!|DIV/0!|N/A|NUM!|NULL!|WERT!|BEZUG!|ZAHL!|NOM\s?\?|VALEUR!)")
@@ -40,6 +42,12 @@ def is_rewritten(before: str, cell: str) -> bool:
         or _is_cut(before, cell)
         or _is_misencoded(before, cell)
     )
+
+
+def has_lost_its_form(before: str, cell: str) -> bool:
+    """Say whether a program may have rewritten what somebody typed: 8 over 007, 15/02/2026 over 2026-01-31."""
+    zeros_lost = _ZEROS_BEFORE.fullmatch(before) and _DIGITS.fullmatch(cell) and len(cell) < len(before)
+    return bool(zeros_lost) or is_reformatted_day(before, cell)
 
 
 def _plain(text: str) -> str:

@@ -82,6 +82,14 @@ def is_same_day(before: str, cell: str) -> bool:
     return days == set(_moments(cell, day_first=True))
 
 
+def is_reformatted_day(before: str, cell: str) -> bool:
+    """Say whether a cell is a day in a form of some language, where one in ISO 8601 was exported."""
+    if not _ISO.match(before) or _ISO.match(cell) or len(cell) > _MAX_CHARACTERS:
+        return False
+    days = [moment for day_first in (True, False) for moment in _moments(cell, day_first=day_first)]
+    return any(None not in (day.year, day.month, day.day) for day in days)
+
+
 _NEVER: Final = Moment(month=0)
 
 

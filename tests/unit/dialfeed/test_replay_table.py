@@ -158,11 +158,22 @@ async def test_a_day_that_a_workbook_holds_as_a_date_is_no_edit(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("name", "cell"), [("code", "4.42E+11"), ("phoneNumber", "4.42079E+11"), ("amount", "4.42079E+11")]
+    ("name", "before", "cell"),
+    [
+        ("code", "12125551001", "4.42E+11"),
+        ("phoneNumber", "12125551001", "4.42079E+11"),
+        ("amount", "12125551001", "4.42079E+11"),
+        ("code", '"007"', "8"),
+        ("pin", '"02134"', "2139"),
+        ("code", '"2026-01-31"', "15/02/2026"),
+        ("day", '"2026-01-31"', "2/3/26"),
+    ],
 )
-async def test_an_edited_number_that_lost_its_digits_is_left_out_and_said(tmp_path: Path, name: str, cell: str) -> None:
+async def test_an_edit_that_a_spreadsheet_program_rewrote_is_left_out_and_said(
+    tmp_path: Path, name: str, before: str, cell: str
+) -> None:
     path = tmp_path / "failed.csv"
-    letters = await exported(path, b'{"%b":12125551001}' % name.encode())
+    letters = await exported(path, f'{{"{name}":{before}}}'.encode())
     rewritten(path, lambda table: table[0].update({name: cell}))
     corrected = read_corrected(path)
     with pytest.raises(LeftOutError):

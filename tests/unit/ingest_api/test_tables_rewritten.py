@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ingest_api.tables.rewritten import is_rewritten
+from ingest_api.tables.rewritten import has_lost_its_form, is_rewritten
 
 LONG_TEXT = "ab c" * 9_000
 
@@ -141,3 +143,12 @@ def test_what_a_spreadsheet_program_makes_of_a_text_is_no_edit(before: str, cell
 @pytest.mark.parametrize(("before", "cell"), EDITED)
 def test_what_no_program_makes_of_a_text_is_an_edit(before: str, cell: str) -> None:
     assert not is_rewritten(before, cell)
+
+
+ODD = st.text(alphabet="0123456789.,-+/: eE%()$#TZ'JanMay\u00a0\u0663é?", max_size=24) | st.text()
+
+
+@given(ODD, ODD)
+def test_any_two_texts_can_be_compared(before: str, cell: str) -> None:
+    assert is_rewritten(before, cell) in (True, False)
+    assert has_lost_its_form(before, cell) in (True, False)
