@@ -44,6 +44,8 @@ class Replayed(Record, frozen=True, kw_only=True, array_like=True):
     schema_version: int | None = None
     body_hash: str | None = None
     settled: bool = False
+    agent_id: str | None = None
+    country: str | None = None
 
 
 class Replay(Record, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.dead_letters import DeadLetter, dead_letter
 from schemas.outcomes import Code, FieldError, Rejected
+from schemas.phone_log_columns import rows_of
 from schemas.records import PhoneLogChunk
 from sinks.entries import Entries
 from sinks.rows import PreparedChunk, prepare_as
@@ -51,19 +52,7 @@ def halves(prepared: Sequence[PreparedChunk]) -> tuple[list[PreparedChunk], list
 def _cut(prepared: PreparedChunk, rows: slice) -> PreparedChunk:
     chunk, entries = prepared.chunk, prepared.entries
     left = [place - rows.start for place in entries.left if rows.start <= place < rows.stop]
-    return prepare_as(_cut_chunk(chunk, rows), Entries(entries.entry[rows], left))
-
-
-def _cut_chunk(chunk: PhoneLogChunk, rows: slice) -> PhoneLogChunk:
-    return msgspec.structs.replace(
-        chunk,
-        record_index=chunk.record_index[rows],
-        phone_number=chunk.phone_number[rows],
-        phone_number_sent=chunk.phone_number_sent[rows],
-        timezone=chunk.timezone[rows],
-        timezone_source=chunk.timezone_source[rows],
-        variables=chunk.variables[rows],
-    )
+    return prepare_as(rows_of(chunk, range(prepared.rows)[rows]), Entries(entries.entry[rows], left))
 
 
 def dead_letter_of(row: RefusedRow, failed_at: int, app_version: str) -> DeadLetter:

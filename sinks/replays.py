@@ -12,18 +12,15 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple
 
-import msgspec
-
 from schemas.codecs import encode
 from schemas.dead_letters import is_parked
 from schemas.messages import Message
+from schemas.phone_log_columns import rows_of
 from schemas.records import INDEX_BITS, PhoneLogChunk, Replay, Replayed, ReplayReceipt
 from schemas.topics import TopicName
 from sinks import native
 from sinks.entries import Entries
 from sinks.rows import Insert, PreparedChunk, prepare_as, replayed_index, replayed_versions, row_version
-
-_COLUMNS: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
 
 
 class Outcome(StrEnum):
@@ -159,9 +156,7 @@ class ReplaySlice:
         kept = [row for row, outcome in enumerate(outcomes) if outcome in WRITTEN]
         if len(kept) == len(outcomes):
             return self.prepared
-        columns = {name: [column[row] for row in kept] for name in _COLUMNS for column in [getattr(self.chunk, name)]}
-        chunk = msgspec.structs.replace(self.chunk, **columns)
-        return prepare_as(chunk, Entries([self.prepared.entries.entry[row] for row in kept], []))
+        return prepare_as(rows_of(self.chunk, kept), Entries([self.prepared.entries.entry[row] for row in kept], []))
 
     def receipt(self, outcomes: Sequence[Outcome], done_at: int) -> ReplayReceipt:
         """Return how many ended how; `outcomes` has one a row, every other record failed when it was cleaned."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from schemas.identity import CALL_ID_BYTES, call_ids, record_id, uuid_texts
+from schemas.phone_log_columns import PARALLEL
 from schemas.records import INDEX_BITS, Origins, PhoneLogChunk, Receipt, Replay, Replayed
 from schemas.topics import TopicName
 from sinks import native
@@ -43,7 +44,6 @@ _PHONE_LOG_COLUMNS: Final = (
 )
 _CERTAIN, _NOT_NOTED = ("certain", ""), ("", "")
 _CERTAIN_SOURCES: Final = frozenset({"record", "number"})
-_PARALLEL: Final = ("record_index", "phone_number", "phone_number_sent", "timezone", "timezone_source", "variables")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class PreparedChunk:
 def is_whole(chunk: PhoneLogChunk) -> bool:
     """Return whether the columns fit each other and the slice, as they do in every chunk that dialfeed writes."""
     rows = len(chunk.record_index)
-    if any(len(getattr(chunk, name)) != rows for name in _PARALLEL):
+    if any(len(getattr(chunk, name)) != rows for name in PARALLEL):
         return False
     end = chunk.first_index + chunk.size
     fits = chunk.first_index >= 0 and rows <= chunk.size and end <= 2**INDEX_BITS and chunk.total >= 0
@@ -167,7 +167,7 @@ def _phone_log_block(chunk: PhoneLogChunk, entries: Sequence[int], ids: bytes) -
             native.few_texts("timezone", chunk.timezone),
             native.few_texts("timezone_source", chunk.timezone_source),
             native.texts("variables", chunk.variables),
-            native.same_text("agent_id", chunk.agent_id, rows),
+            _agents(chunk, rows),
             native.integers("schema_version", "UInt32", _schema_versions(chunk)),
             native.same_text("tz_database", chunk.tz_database, rows),
             _read_as(chunk, rows),
@@ -180,8 +180,8 @@ def _read_as(chunk: PhoneLogChunk, rows: int) -> native.Column:
     """Return how each number was read: as an international form, or as a national one of a country."""
     if not chunk.national:
         return native.same_text("phone_number_read_as", "international", rows)
-    national, how = set(chunk.national), f"national:{chunk.country}"
-    read_as = [how if index in national else "international" for index in chunk.record_index]
+    how = {index: f"national:{_country(chunk, index)}" for index in chunk.national}
+    read_as = [how.get(index, "international") for index in chunk.record_index]
     return native.few_texts("phone_number_read_as", read_as)
 
 
@@ -196,6 +196,19 @@ def _certainty(chunk: PhoneLogChunk, rows: int) -> list[native.Column]:
     of_row = {index: areas[place] for index, place in zip(chunk.uncertain, chunk.uncertain_area, strict=True)}
     known = [of_row.get(index, _CERTAIN) for index in chunk.record_index]
     return [native.few_texts(name, [one[place] for one in known]) for place, name in enumerate(names)]
+
+
+def _country(chunk: PhoneLogChunk, index: int) -> str:
+    own = chunk.replay.records[index].country if chunk.replay is not None else None
+    return chunk.country if own is None else own
+
+
+def _agents(chunk: PhoneLogChunk, rows: int) -> native.Column:
+    """Return the agent by whose schema each row was checked; a slice of a replay may have several."""
+    own = [] if chunk.replay is None else [chunk.replay.records[index].agent_id for index in chunk.record_index]
+    if not any(own):
+        return native.same_text("agent_id", chunk.agent_id, rows)
+    return native.few_texts("agent_id", [chunk.agent_id if one is None else one for one in own])
 
 
 def _schema_versions(chunk: PhoneLogChunk) -> list[int]:

@@ -19,6 +19,7 @@ from schemas.codecs import encode
 from schemas.dead_letters import DeadLetter, dead_letter
 from schemas.messages import Message
 from schemas.outcomes import Code, FieldError, Rejected
+from schemas.phone_log_columns import no_rows
 from schemas.records import Chunk, PhoneLogChunk, Returned
 from schemas.returned import take_back
 from schemas.topics import TopicName
@@ -153,7 +154,6 @@ def _variables(record: dict[str, Any]) -> bytes:
 def _columns(
     chunk: Chunk, campaign: Campaign | None, workspace_id: str, columns: dict[str, list[Any]]
 ) -> PhoneLogChunk:
-    empty: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     return PhoneLogChunk(
         submission_id=chunk.submission_id,
         batch_id=chunk.batch_id,
@@ -173,16 +173,5 @@ def _columns(
         size=len(chunk.records),
         tz_database=TZ_DATABASE_VERSION,
         country=(campaign.country or "") if campaign else "",
-        **(empty | columns),
+        **(no_rows() | columns),
     )
-
-
-_COLUMNS: Final = (
-    "record_index",
-    "phone_number",
-    "phone_number_sent",
-    "timezone",
-    "timezone_source",
-    "variables",
-    "returned",
-)

@@ -6,12 +6,13 @@ The slice stays one: it is counted by one receipt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from schemas.outcomes import Code, FieldError
-from schemas.records import Chunk, PhoneLogChunk, Replay
+from schemas.phone_log_columns import joined, no_rows
+from schemas.records import Chunk, PhoneLogChunk, Replay, Replayed
 from schemas.registry import NOW
 from streams import pipeline
 from streams.campaigns import Campaign, Campaigns
@@ -19,15 +20,6 @@ from streams.campaigns import Campaign, Campaigns
 Group = tuple[list[int], Campaign | FieldError]
 """Places of records in the slice, and what they are checked against, or why that cannot be known."""
 
-COLUMNS: Final = (
-    "record_index",
-    "phone_number",
-    "phone_number_sent",
-    "timezone",
-    "timezone_source",
-    "variables",
-    "returned",
-)
 _MISSING: Final = FieldError(Code.BATCH_MISSING, "/batchId", "no batch is named: send the records again with batchId")
 
 
@@ -71,7 +63,6 @@ def clean_replay(
     cleaned = [
         pipeline.clean(_only(chunk, replay, places), campaign, limits, now, workspace_id) for places, campaign in groups
     ]
-    logs = [_placed(each.phone_log, places) for each, (places, _) in zip(cleaned, groups, strict=True)]
     settled = {(one.submission_id, one.record_index) for one in replay.records if one.settled}
     letters = [
         letter
@@ -79,14 +70,15 @@ def clean_replay(
         for letter in each.dead_letters
         if (letter.submission_id, letter.record_index) not in settled
     ]
-    return pipeline.Cleaned(_joined(chunk, replay, logs), letters)
+    return pipeline.Cleaned(
+        _joined(chunk, replay, [each.phone_log for each in cleaned], [places for places, _ in groups]), letters
+    )
 
 
 def left_as_it_is(cleaned: pipeline.Cleaned, replay: Replay, reason: str) -> pipeline.Cleaned:
     """Return a slice of which nothing is tried: no row, no new dead letter, only why, for its receipt."""
-    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     held = msgspec.structs.replace(replay, held=reason)
-    return pipeline.Cleaned(msgspec.structs.replace(cleaned.phone_log, replay=held, **columns), [])
+    return pipeline.Cleaned(msgspec.structs.replace(cleaned.phone_log, replay=held, **no_rows()), [])
 
 
 def _only(chunk: Chunk, replay: Replay, places: Sequence[int]) -> Chunk:
@@ -94,20 +86,25 @@ def _only(chunk: Chunk, replay: Replay, places: Sequence[int]) -> Chunk:
     return msgspec.structs.replace(chunk, records=[chunk.records[place] for place in places], replay=history)
 
 
-def _placed(log: PhoneLogChunk, places: Sequence[int]) -> PhoneLogChunk:
-    returned = [msgspec.structs.replace(one, record_index=places[one.record_index]) for one in log.returned]
-    return msgspec.structs.replace(log, record_index=[places[index] for index in log.record_index], returned=returned)
-
-
-def _joined(chunk: Chunk, replay: Replay, logs: Sequence[PhoneLogChunk]) -> PhoneLogChunk:
-    """Return the slice as one chunk again, in which each record that goes on has its bytes and schema version."""
-    records = list(replay.records)
-    for log in logs:
-        for place in log.record_index:
-            sent = chunk.records[place] if records[place].sent is None else records[place].sent
-            version = log.schema_version
-            records[place] = msgspec.structs.replace(records[place], sent=sent, schema_version=version)
+def _joined(
+    chunk: Chunk, replay: Replay, logs: Sequence[PhoneLogChunk], places: Sequence[Sequence[int]]
+) -> PhoneLogChunk:
+    """Return the slice as one chunk again. Each record that goes on has its bytes, and what it was checked against."""
     newest = max(logs, key=lambda log: log.schema_version)
-    columns = {name: [item for log in logs for item in getattr(log, name)] for name in COLUMNS}
+    records = list(replay.records)
+    for log, of_log in zip(logs, places, strict=True):
+        for place in (of_log[index] for index in log.record_index):
+            records[place] = _checked(records[place], chunk.records[place], log, newest)
     history = msgspec.structs.replace(replay, records=records)
-    return msgspec.structs.replace(newest, size=len(chunk.records), replay=history, **columns)
+    return msgspec.structs.replace(newest, size=len(chunk.records), replay=history, **joined(logs, places))
+
+
+def _checked(one: Replayed, tried: bytes, log: PhoneLogChunk, of_slice: PhoneLogChunk) -> Replayed:
+    """Return the history of a record that went through in `log`: what is the same for the whole slice is not noted."""
+    return msgspec.structs.replace(
+        one,
+        sent=tried if one.sent is None else one.sent,
+        schema_version=log.schema_version,
+        agent_id=None if log.agent_id == of_slice.agent_id else log.agent_id,
+        country=None if log.country == of_slice.country else log.country,
+    )

@@ -130,6 +130,7 @@ async def test_rows_then_receipts_then_their_messages_then_offsets(clickhouse: C
         ("commit", 3),
         "stop",
     ]
+    assert [(one.batch_id, one.request_id) for one in publisher.starts()] == [("b0", "s0/0"), ("b1", "s1/0")]
     assert publisher.receipts() == [receipt_of(prepare(chunk)) for chunk in chunks(3)]
     assert await stored(clickhouse) == 30
 
