@@ -79,8 +79,14 @@ def _is_option(name: str) -> bool:
 
 
 def uncut(raw: RawMessage, error: FieldError) -> Chunk:
-    """Return the chunk that carries a message whole, with why it cannot be cut."""
+    """Return the chunk that carries a message whole, with why it cannot be cut.
+
+    Nobody knows how many records it has: where its headers place it among others, they count as absent, and it is a
+    submission of its own. Else the records that it may have had would stay pending for ever.
+    """
     place = _Place.of(raw, 1)
+    if place.total > 1:
+        place = _Place.alone(raw)
     batch_id = batch_named(raw.value or b"") or batch_beside(raw.headers, raw.key)
     origin = _origin(raw, place) | {"batch_id": batch_id} | reason_fields(error)
     return Chunk(**origin, first_index=place.first_index, records=_kept([raw.value or b""]))
@@ -120,6 +126,11 @@ class _Place:
         if first is None or total is None or first + count > total:
             return cls(submission_id, 0, count)
         return cls(submission_id, first, total)
+
+    @classmethod
+    def alone(cls, raw: RawMessage) -> _Place:
+        """Return the place of the one record of a submission that nobody else writes to."""
+        return cls(submission_id_of(raw.topic, raw.partition, raw.offset), 0, 1)
 
 
 def batch_beside(headers: Sequence[tuple[str, bytes | None]], key: bytes | None) -> str | None:

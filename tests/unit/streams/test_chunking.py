@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -135,3 +136,19 @@ def test_a_message_whose_options_change_nothing_is_cut() -> None:
 def test_a_header_may_ask_for_an_option(value: str, code: str | None) -> None:
     (chunk,) = cut_message(raw_message(body(1, 2), on_error=value))
     assert (chunk.rejected_code, chunk.rejected_path) == (code, "on-error" if code else "")
+
+
+@pytest.mark.parametrize(("first_index", "total"), [("0", "3"), ("1", "3"), ("50", "51")])
+@pytest.mark.parametrize("value", [b"rubbish", b"", b'{"batchId":"b"}'])
+def test_a_message_that_cannot_be_cut_leaves_no_record_of_its_headers_total_pending(
+    value: bytes, first_index: str, total: str
+) -> None:
+    (chunk,) = cut_message(raw_message(value, submission_id="s-1", first_index=first_index, total=total))
+    place = (chunk.submission_id, chunk.first_index, chunk.total, len(chunk.records))
+    assert place == (submission_id_of("calls.raw", 3, 42), 0, 1, 1)
+
+
+@pytest.mark.parametrize("headers", [{}, {"first_index": "0", "total": "1"}])
+def test_a_message_that_cannot_be_cut_and_is_alone_keeps_its_submission_id(headers: dict[str, Any]) -> None:
+    (chunk,) = cut_message(raw_message(b"rubbish", submission_id="s-1", **headers))
+    assert (chunk.submission_id, chunk.first_index, chunk.total) == ("s-1", 0, 1)
