@@ -37,7 +37,7 @@ from schemas.stores import (
 from sinks import migrate, stored
 from sinks.clickhouse_url import Folder, Server, parse
 from sinks.contact_details import agrees, contacts_of, questions
-from sinks.errors import RowsRefusedError, code_of, is_unknown, translated
+from sinks.errors import RowsRefusedError, code_of, is_of_view, is_unknown, translated
 from sinks.query import Query
 from sinks.replay_facts import foresee
 from sinks.rows import Insert
@@ -318,7 +318,7 @@ class _Lane:
         if is_unknown(code) and code not in self._shouted:
             self._shouted.add(code)
             log.error("clickhouse_error_unknown", code=code, kind=type(error).__name__, done="tried again")
-        return translated(code, str(self._where))
+        return translated(code, str(self._where), of_view=is_of_view(error))
 
     def _client(self) -> Client:
         if not hasattr(self._own, "client"):

@@ -11,6 +11,9 @@ from typing import Final
 
 from schemas.messages import MustStopError, TryAgainError
 
+_IN_VIEW: Final = "while pushing to view"
+"""What ClickHouse adds to the text of an error of a table that a view fills."""
+
 _CODE: Final = re.compile(r"\bCode: (\d+)")
 
 
@@ -115,13 +118,24 @@ def is_unknown(code: int | None) -> bool:
     return code is not None and not (code in RETRY or code in REJECT or code in FATAL)
 
 
-def translated(code: int | None, where: str) -> TryAgainError | MustStopError | RowsRefusedError:
+def is_of_view(error: BaseException) -> bool:
+    """Return whether a table that a view fills refuses what the table of the insert has taken already."""
+    return _IN_VIEW in str(error)
+
+
+def translated(
+    code: int | None, where: str, *, of_view: bool = False
+) -> TryAgainError | MustStopError | RowsRefusedError:
     """Return our exception for a code, or for None: no answer at all. `where` is ClickHouse's address.
 
+    A row that only the table behind a view refuses is stored in part: it is no dead letter, the table has to be mended.
     Its text holds nothing of ClickHouse's own, which may repeat values of rows.
     """
     if code is None:
         return TryAgainError(f"ClickHouse at {where} does not answer")
+    if code in REJECT and of_view:
+        what = f"a table that a view fills from phone_log refuses rows with code {code} ({REJECT[code]})"
+        return MustStopError(f"ClickHouse at {where}: {what}: undo what was changed in tables contacts and calls")
     if code in REJECT:
         return RowsRefusedError(f"ClickHouse refuses the row with code {code} ({REJECT[code]})")
     if code in FATAL:

@@ -367,6 +367,58 @@ async def test_a_row_that_breaks_a_constraint_is_refused_without_repeating_it(cl
     assert (await clickhouse.contacts(ContactQuery("batch"))).total == 0
 
 
+async def test_a_row_that_only_a_view_s_table_refuses_stops_and_is_whole_once_that_is_mended(
+    clickhouse: ClickHouse,
+) -> None:
+    await tell(clickhouse, "ALTER TABLE contacts ADD CONSTRAINT c CHECK phone_number != '+12122000001'")
+    insert = insert_of(a_chunk(numbers(3)))
+
+    with pytest.raises(
+        MustStopError, match=r"code 469 .*undo what was changed in tables contacts and calls"
+    ) as refused:
+        await clickhouse.insert(insert)
+    await tell(clickhouse, "ALTER TABLE contacts DROP CONSTRAINT c")
+    await clickhouse.insert(insert)
+
+    assert "2122000" not in str(refused.value)
+    assert await rows_in(clickhouse, "phone_log", "contacts", "calls") == [3, 3, 3]
+
+
+TABLES_OF_ROWS = ("phone_log", "contacts", "calls")
+
+
+async def rows_in(clickhouse: ClickHouse, *tables: str) -> list[int]:
+    counts = [await clickhouse.sql(f"SELECT toUInt32(count()) FROM {table}") for table in tables]
+    return [int(answer.rows[0][0]) for answer in counts]
+
+
+async def test_rows_that_an_operator_deleted_come_back_only_once_clickhouse_forgets_the_insert(
+    clickhouse: ClickHouse,
+) -> None:
+    """`docs/retention.md` says so, and has the commands."""
+    insert = insert_of(a_chunk(numbers(3)))
+    await clickhouse.insert(insert)
+    for table in TABLES_OF_ROWS:
+        await tell(clickhouse, f"ALTER TABLE {table} DELETE WHERE batch_id = 'batch' SETTINGS mutations_sync = 2")
+    await clickhouse.insert(insert)
+    assert await rows_in(clickhouse, *TABLES_OF_ROWS) == [0, 0, 0]
+
+    for statement in forgetting():
+        await tell(clickhouse, statement)
+
+    for _ in range(2):
+        await clickhouse.insert(insert)
+        assert await rows_in(clickhouse, *TABLES_OF_ROWS) == [3, 3, 3]
+
+
+def forgetting() -> list[str]:
+    """Return the statements of the document's example."""
+    page = (Path(__file__).parents[2] / "docs" / "retention.md").read_text("utf-8")
+    statements = re.findall(r"^ALTER TABLE .*deduplication_window.*;$", page, re.MULTILINE)
+    assert len(statements) == 2 * len(TABLES_OF_ROWS)
+    return [statement.rstrip(";") for statement in statements]
+
+
 async def test_a_missing_table_stops_the_writer_and_tells_the_reader_to_try_again(clickhouse: ClickHouse) -> None:
     for table in ("phone_log", "contacts"):
         await tell(clickhouse, f"DROP TABLE {table}")

@@ -52,6 +52,19 @@ def test_an_error_becomes_one_of_ours_and_says_where(code: int | None, kind: typ
     assert str(code or "does not answer") in str(error)
 
 
+@pytest.mark.parametrize("code", REJECT)
+def test_a_row_that_only_the_table_behind_a_view_refuses_is_no_dead_letter(code: int) -> None:
+    error = translated(code, "here", of_view=True)
+
+    assert isinstance(error, MustStopError)
+    assert "tables contacts and calls" in str(error)
+
+
+@pytest.mark.parametrize("code", [None, 241, 60])
+def test_any_other_error_is_the_same_behind_a_view(code: int | None) -> None:
+    assert str(translated(code, "here", of_view=True)) == str(translated(code, "here"))
+
+
 @pytest.mark.parametrize("code", FATAL)
 def test_what_stops_the_process_says_what_to_do(code: int) -> None:
     assert str(translated(code, "here")).endswith(FATAL[code][1])
