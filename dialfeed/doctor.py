@@ -19,11 +19,13 @@ import httpx
 
 from dialfeed import kafka_config
 from dialfeed.clock import now_ms
+from dialfeed.exits import WrongUseError
 from dialfeed.installation import RUN_FILE, Installation, find_installation, running_installation
 from dialfeed.java import find_java
 from dialfeed.kafka_errors import JavaMissingError
 from dialfeed.kafka_jars import VERSION, default_cache_dir
 from dialfeed.plain_text import one_line
+from dialfeed.private_files import require_private
 from dialfeed.registry_topic import RegistryTopic
 from dialfeed.settings import Settings
 from dialfeed.topics_admin import REMEDY, describe
@@ -111,6 +113,10 @@ def data_folder(settings: Settings) -> Check:
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x")
+        if settings.data.exists():
+            require_private(settings.data)
+    except WrongUseError as refused:
+        return Check("data folder", ok=False, found=str(refused), remedy=refused.remedy)
     except OSError as error:
         found = f"{settings.data}: {error.strerror}"
         return Check("data folder", ok=False, found=found, remedy="Make it writable, or set DIALFEED_DATA to another.")

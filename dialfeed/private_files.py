@@ -24,20 +24,24 @@ def own_folder(path: Path, known_by: Collection[str]) -> None:
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.stat()
         is_ours = not any(path.iterdir()) or any((path / name).exists() for name in known_by)
     except OSError as error:
         raise WrongUseError(f"the data folder {path} cannot be used: {error.strerror}", _ELSEWHERE) from None
+    require_private(path)
+    if is_ours and path.stat().st_mode & UMASK:
+        path.chmod(0o700)
+
+
+def require_private(path: Path) -> None:
+    """Raise WrongUseError where a folder that is there is another user's, or can be written to by everybody."""
+    found = path.stat()
     if found.st_uid != os.geteuid():
         raise WrongUseError(
             f"the data folder {path} belongs to another user, who could change what it holds", _ELSEWHERE
         )
     if found.st_mode & stat.S_IWOTH:
-        raise WrongUseError(
-            f"the data folder {path} can be written to by every user", f"Run chmod 700 {path}. {_ELSEWHERE}"
-        )
-    if is_ours and found.st_mode & UMASK:
-        path.chmod(0o700)
+        remedy = f"Run chmod 700 {path}, or set DIALFEED_DATA to another folder."
+        raise WrongUseError(f"the data folder {path} can be written to by every user", remedy)
 
 
 def create_private(path: Path) -> IO[bytes]:

@@ -70,6 +70,24 @@ def test_what_a_killed_installation_left_behind_is_red(typed: Type, tmp_path: Pa
     assert "dialfeed run" in check["remedy"]
 
 
+def test_a_data_folder_that_run_refuses_is_red(typed: Type, tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    [check] = [
+        each
+        for each in typed("doctor", "--json", DIALFEED_DATA=str(tmp_path / "open")).json
+        if each["check"] == "data folder"
+    ]
+    assert (check["ok"], "chmod 700" in check["remedy"]) == (False, True)
+
+
+def test_a_data_folder_that_run_refuses_is_red(typed: Type, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o777)
+    check = by_name(typed("doctor", "--json").json)["data folder"]
+    assert (check["ok"], "chmod 700" in check["remedy"]) == (False, True)
+
+
 def test_a_data_folder_that_cannot_be_made_is_red(typed: Type) -> None:
     check = by_name(typed("doctor", "--json", "--data", "/proc/dialfeed").json)["data folder"]
     assert not check["ok"]
