@@ -71,17 +71,6 @@ def test_what_a_killed_installation_left_behind_is_red(typed: Type, tmp_path: Pa
 
 
 def test_a_data_folder_that_run_refuses_is_red(typed: Type, tmp_path: Path) -> None:
-    (tmp_path / "open").mkdir()
-    (tmp_path / "open").chmod(0o777)
-    [check] = [
-        each
-        for each in typed("doctor", "--json", DIALFEED_DATA=str(tmp_path / "open")).json
-        if each["check"] == "data folder"
-    ]
-    assert (check["ok"], "chmod 700" in check["remedy"]) == (False, True)
-
-
-def test_a_data_folder_that_run_refuses_is_red(typed: Type, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data").chmod(0o777)
     check = by_name(typed("doctor", "--json").json)["data folder"]
