@@ -28,7 +28,8 @@ def beside(
     `parameters` are those of the call; `keyed` says whether it heeds an Idempotency-Key.
     """
     query = request.query_params
-    refuse([*unsupported(query, parameters, options, prefix=""), *unsupported_header(request.headers.items())])
+    given = {name: value or ... for name, value in query.items()}  # `?dryRun` asks for it, and nothing is left out here
+    refuse([*unsupported(given, parameters, options, prefix=""), *unsupported_header(request.headers.items())])
     warnings = unknown(query, parameters, options, "", WarningCode.UNKNOWN_PARAMETER)
     if not keyed and request.method in _CHANGING and _KEY in request.headers:
         warnings.append(FieldWarning(WarningCode.HEADER_IGNORED, _KEY, f"{_KEY} has no effect on this call"))

@@ -136,7 +136,7 @@ def _rows(lines: Iterator[str], taken: list[str], delimiter: str, number: int, o
                 cells = [_FORMULA_OF_TEXT.sub(r"\1", cell) for cell in cells]
             shape = shape or _shape(cells, delimiter)
             row = _row(number, cells, shape)
-            if len(taken) > 1 and shape is not None and row.flaw is None and shape.hides_a_row(cells):
+            if shape is not None and row.flaw is None and shape.hides_a_row(cells, taken):
                 row.flaw = _hides_rows(first + opening_line(taken, delimiter), first + len(taken) - 1)
         row.lines = (first,) if len(taken) == 1 else range(first, first + len(taken))
         yield row

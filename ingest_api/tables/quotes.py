@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_BREAK: Final = re.compile(r"\r\n|\r|\n")
 _TELEPHONE: Final = re.compile(r"[\s'\"(+]*[0-9](?:[\s().\-/]*[0-9]){6,19}[\s'\"]*")
 
 
@@ -33,9 +32,12 @@ class Shape:
         phone = self.phone if self.phone is not None else 0
         return len(cells) >= self.width and _TELEPHONE.fullmatch(cells[phone].rstrip("\r\n")) is not None
 
-    def hides_a_row(self, cells: Sequence[str]) -> bool:
-        """Return whether a cell holds a line that looks like a row of its own."""
-        return any(self.fits(line) for cell in cells for line in _BREAK.split(cell)[1:])
+    def hides_a_row(self, cells: Sequence[str], lines: Sequence[str]) -> bool:
+        """Return whether a row of several lines holds one that looks like a row of its own, with another number."""
+        if self.phone is None or self.phone >= len(cells):
+            return False
+        own = cells[self.phone]
+        return any(self.fits(line) and not (own and own in line) for line in lines[1:])
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

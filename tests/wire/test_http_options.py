@@ -124,6 +124,8 @@ async def test_no_call_of_the_document_forgets_the_bearer_token_or_ignores_an_op
         at = path.replace("{id}", "some-id").replace("{userId}", "me")
         answer = await world.http.request(method, f"{at}?dryRun=true", headers={"Authorization": f"Bearer {key}"})
         assert refusals(answer) == [("unsupported_option", "dryRun")], (method, path)
+        answer = await world.http.request(method, f"{at}?dryRun", headers={"Authorization": f"Bearer {key}"})
+        assert refusals(answer) == [("unsupported_option", "dryRun")], (method, path)
         answer = await world.http.request(method, at, headers={"Authorization": "Bearer df_none"})
         assert answer.status_code == 403, (method, path)
 

@@ -201,6 +201,11 @@ def test_a_broken_quote_in_a_wider_table_hides_no_line() -> None:
     assert accounted("\n".join(["phoneNumber,n,city", *lines])) == ([A], {3: [3, 4, 5], 4: [4], 5: [5]})
 
 
+def test_a_row_whose_end_closes_the_quote_of_the_one_before_is_not_hidden() -> None:
+    lines = [f'{A},"Ann,1', f'{B},Bob",2', f"{C},Cem,3"]
+    assert accounted("\n".join(["phoneNumber,n,m", *lines])) == ([C], {2: [2, 3], 3: [3]})
+
+
 def test_a_row_that_hides_others_says_where_the_quote_opens_and_keeps_its_number() -> None:
     first, hidden, _ = read(f'phoneNumber,n\n{A},"two\nlines"\n{B},"Bob\n{C},"Cem"\n')[1:] + read(f"phone\n{A}\n")
     assert "line 4 that goes on to line 5" in first.errors[0].message
