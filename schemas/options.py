@@ -25,6 +25,9 @@ MOST_NAME: Final = 80
 MOST_VALUE_BYTES: Final = 256
 """Of a field's JSON text no more is needed to see whether it is harmless."""
 
+_USED_BY_OTHERS: Final = frozenset({"test", "options", "settings"})
+"""Options that name a header of anybody's, too."""
+
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SIGNS: Final = re.compile(r"[-_]+")
 
@@ -51,6 +54,12 @@ class FieldWarning:
 
 OPTIONS: Final[Mapping[str, Option]] = {
     "dryRun": Option("say what would happen and do nothing", (False,)),
+    "validateOnly": Option("say what would happen and do nothing", (False,)),
+    "simulate": Option("say what would happen and do nothing", (False,)),
+    "test": Option("say what would happen and do nothing", (False,)),
+    "testMode": Option("say what would happen and do nothing", (False,)),
+    "options": Option("options in an object of their own", ({},)),
+    "settings": Option("options in an object of their own", ({},)),
     "results": Option("a result for every record", (False,)),
     "onError": Option("what else fails when a record fails", ("record",)),
     "onDuplicate": Option("what becomes of a number that the batch has already", ("update",)),
@@ -61,6 +70,11 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "autoStart": Option("store calls and start them later", (True,)),
     "enableDNC": Option("leave out numbers of a do-not-call list", (False,)),
     "scheduledAt": Option("begin at a time"),
+    "scheduleAt": Option("begin at a time"),
+    "scheduledTime": Option("begin at a time"),
+    "sendAt": Option("begin at a time"),
+    "startTime": Option("begin at a time"),
+    "startDate": Option("begin at a time"),
     "startAt": Option("begin at a time"),
     "expiresAt": Option("end at a time"),
     "maxConcurrency": Option("limit the calls at a time"),
@@ -135,7 +149,8 @@ def option_named(name: str, options: Mapping[str, Option] = OPTIONS) -> str | No
 
 def option_in_header(name: str) -> str | None:
     """Return the option that a header asks for by its name (`dry-run`, `X-Dry-Run`, `dryRun`), if any."""
-    return option_named(name.lower().removeprefix("x-").removeprefix("dialfeed-"))
+    option = option_named(name.lower().removeprefix("x-").removeprefix("dialfeed-"))
+    return None if option in _USED_BY_OTHERS else option
 
 
 def unsupported_header(headers: Iterable[tuple[str, str]]) -> list[FieldError]:

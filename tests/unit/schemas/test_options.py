@@ -98,7 +98,7 @@ def test_start_calling_does_not_take_part_of_a_batch() -> None:
         ("calldata", "call_data"),
         ("batch_id", "batchId"),
         ("onErorr", "onError"),
-        ("schedule_at", "scheduledAt"),
+        ("scheduled_att", "scheduledAt"),
         ("max_concurency", "maxConcurrency"),
         ("colour", None),
         ("metadata", None),
