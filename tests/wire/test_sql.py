@@ -25,7 +25,7 @@ STATEMENTS = [
     for document in (*ROOT.glob("docs/*.md"), *ROOT.glob("*.md"))
     for block in re.findall(r"```sql\n(.*?)```", document.read_text(), re.DOTALL)
     for statement in block.split(";\n")
-    if not statement.startswith("ALTER")  # for ClickHouse's own client: `test_clickhouse` runs those
+    if statement and not statement.startswith("ALTER")  # for ClickHouse's own client: `test_clickhouse` runs those
 ] + [
     (document.name, statement)
     for document in (*ROOT.glob("docs/*.md"), *ROOT.glob("*.md"))
